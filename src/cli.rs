@@ -1,0 +1,301 @@
+//! What was typed: every command, flag and environment variable. No effects, no decisions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps an HTTP service up: launches the machines, balances the traffic over them, and replaces
+/// any that fails before a client notices.
+#[derive(Debug, Parser)]
+#[command(name = "cloudaps", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One variant per command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the whole system: the balancer, the instances and the backend.
+    Up(UpArgs),
+    /// Validate a configuration file and print what it means.
+    Check(CheckArgs),
+    /// Relay every request to one other server (the catch-all on each instance).
+    Forward(ForwardArgs),
+    /// Serve the tasks (`/Tarefa/`) from a database.
+    Tasks(TasksArgs),
+    /// O cliente das tarefas: adicionar, listar, buscar, apagar, atualizar.
+    Tarefa(TarefaArgs),
+    /// The client of the task service: add, list, get, rm, set.
+    Task(TaskArgs),
+    /// Show the fleet: every slot, its instance, and what is waited for.
+    Status(StatusArgs),
+    /// Set the number of instances, until `up` is started again.
+    Scale(ScaleArgs),
+    /// Take an instance out of the traffic, let its requests end, then replace it.
+    Drain(SlotArgs),
+    /// Launch a successor for an instance first, then drain and end it.
+    Replace(SlotArgs),
+    /// Stop launching and ending instances; the traffic goes on, dead endpoints are still avoided.
+    Pause(AdminArgs),
+    /// Go on after `pause`, or after launches were frozen.
+    Resume(AdminArgs),
+    /// Drain and stop everything that `up` started.
+    Down(AdminArgs),
+}
+
+/// `cloudaps up`.
+#[derive(Debug, Default, Args)]
+pub struct UpArgs {
+    /// Read the settings from FILE; a flag overrides it.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the balancer listens [default: 127.0.0.1:5000].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Where the admin API listens [default: 127.0.0.1:5001].
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// Where the launch records, logs, tokens and the database are kept.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Who makes the instances [default: process].
+    #[arg(long, value_enum)]
+    pub provider: Option<ProviderKind>,
+    /// A server that already exists, for `--provider static`; repeat it for more.
+    #[arg(long = "endpoint", value_name = "ADDR")]
+    pub endpoints: Vec<SocketAddr>,
+    /// How many instances to keep [default: 3].
+    #[arg(long, value_name = "N")]
+    pub instances: Option<u32>,
+}
+
+/// Who makes the instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProviderKind {
+    /// Child processes on this machine.
+    Process,
+    /// Servers that already exist; none is launched or ended.
+    Static,
+}
+
+/// `cloudaps check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file to validate.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `cloudaps forward`.
+#[derive(Debug, Args)]
+pub struct ForwardArgs {
+    /// Where to listen for traffic; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// The server that every request goes to, such as `http://10.0.0.7:5000`. May be left out
+    /// with --control: requests are then held until the backend is known.
+    #[arg(long, value_name = "URL", required_unless_present = "control")]
+    pub to: Option<String>,
+    /// Where to answer `GET /health` and take `PUT /backend`, apart from user traffic.
+    #[arg(long, value_name = "ADDR")]
+    pub control: Option<SocketAddr>,
+    /// Read the [proxy] settings from FILE.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Threads that carry traffic [default: one per core].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
+    /// The bearer token that `PUT /backend` must carry.
+    #[arg(long, env = "CLOUDAPS_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub control_token: Option<String>,
+    /// The instance's own name, repeated in the answer to `GET /health`.
+    #[arg(long, env = "CLOUDAPS_INSTANCE", value_name = "ID")]
+    pub instance: Option<String>,
+}
+
+/// `cloudaps tasks`.
+#[derive(Debug, Args)]
+pub struct TasksArgs {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// The database: `sqlite://PATH`.
+    #[arg(long, value_name = "URL", default_value = "sqlite://tasks.db")]
+    pub store: String,
+}
+
+/// `cloudaps tarefa`.
+#[derive(Debug, Args)]
+pub struct TarefaArgs {
+    /// Where the tasks are and how to print them.
+    #[command(flatten)]
+    pub target: TaskTarget,
+    /// O que fazer.
+    #[command(subcommand)]
+    pub verb: TarefaVerb,
+}
+
+/// Os verbos de `cloudaps tarefa`.
+#[derive(Debug, Subcommand)]
+pub enum TarefaVerb {
+    /// Adiciona uma tarefa por VALOR.
+    Adicionar {
+        /// Os textos das tarefas.
+        #[arg(required = true, value_name = "VALOR")]
+        values: Vec<String>,
+    },
+    /// Lista todas as tarefas.
+    Listar,
+    /// Mostra uma tarefa.
+    Buscar {
+        /// O número da tarefa.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Apaga tarefas.
+    Apagar {
+        /// Os números das tarefas.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+    },
+    /// Troca o texto de uma tarefa.
+    Atualizar {
+        /// O número da tarefa.
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// O novo texto.
+        #[arg(value_name = "VALOR")]
+        value: String,
+    },
+}
+
+/// `cloudaps task`.
+#[derive(Debug, Args)]
+pub struct TaskArgs {
+    /// Where the tasks are and how to print them.
+    #[command(flatten)]
+    pub target: TaskTarget,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: TaskVerb,
+}
+
+/// The verbs of `cloudaps task`.
+#[derive(Debug, Subcommand)]
+pub enum TaskVerb {
+    /// Add one task per VALUE.
+    Add {
+        /// The tasks' texts.
+        #[arg(required = true, value_name = "VALUE")]
+        values: Vec<String>,
+    },
+    /// List all tasks.
+    List,
+    /// Show one task.
+    Get {
+        /// The task's number.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Remove tasks.
+    Rm {
+        /// The tasks' numbers.
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<i64>,
+    },
+    /// Replace a task's text.
+    Set {
+        /// The task's number.
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// The new text.
+        #[arg(value_name = "VALUE")]
+        value: String,
+    },
+}
+
+/// Where the task client sends its requests.
+#[derive(Clone, Debug, Args)]
+pub struct TaskTarget {
+    /// The balancer (or a task service itself).
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDAPS_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:5000"
+    )]
+    pub server: String,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// How the operator's verbs find the running `up`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AdminArgs {
+    /// The admin API [default: what `up` wrote under the state directory].
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<SocketAddr>,
+    /// The state directory of the running `up`.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The configuration file of the running `up`.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `cloudaps status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print again whenever something changes.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `cloudaps scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The number of instances to keep.
+    #[arg(value_name = "N")]
+    pub instances: u32,
+}
+
+/// `cloudaps drain` and `cloudaps replace`.
+#[derive(Debug, Args)]
+pub struct SlotArgs {
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// The slot, such as `instance-0` or `backend-0`.
+    #[arg(value_name = "SLOT")]
+    pub slot: String,
+}
+
+/// How long a command that talks to a server waits for its answer.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
