@@ -1,11 +1,12 @@
 //! How what happened becomes what is known: every event is folded in here, and only here.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use super::health::Verdict;
 use super::{
     Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
-    Ownership, Phase, Reason, Slot, Spec, Tracked, Vitals,
+    Ownership, Phase, Reason, Slot, Spec, Step, Tracked, Vitals,
 };
 use crate::clock::Instant;
 
@@ -57,6 +58,15 @@ pub enum Order {
     Replace,
 }
 
+impl fmt::Display for Order {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Drain => "drain",
+            Self::Replace => "replace",
+        })
+    }
+}
+
 impl Fleet {
     /// Folds one event in. Decides nothing: that is the plan's.
     pub fn observe(&mut self, event: Event, spec: &Spec, now: Instant) {
@@ -66,7 +76,7 @@ impl Fleet {
             Event::Gone(id, how) => self.failed(&id, Reason::Gone(how), now),
             Event::Probed(id, probe) => self.probed(&id, probe, spec, now),
             Event::Suspected(id) => self.suspected(&id),
-            Event::Drained(id) => self.change(&id, Change::Quiet, now),
+            Event::Drained(id) => self.step(&id, Step::Quiet, now),
             Event::Terminated(id, result) => self.terminated(&id, &result, spec, now),
             Event::Repointed(id, to, result) => self.repointed(&id, to, result.is_ok()),
             Event::Ordered(slot, order) => self.ordered(slot, order, spec, now),
@@ -151,20 +161,25 @@ impl Fleet {
             backend: None,
             repointing: None,
         };
+        self.journal.push(tracked.entered_from(None));
         self.instances.insert(id.clone(), tracked);
         if let Vitals::Gone(how) = vitals {
             // It ended before we came: that says nothing about what we would launch now.
-            self.change(&id, Change::Fail(Reason::Gone(how)), now);
+            self.step(&id, Step::Fail(Reason::Gone(how)), now);
         }
     }
 
     fn probed(&mut self, id: &InstanceId, probe: Probe, spec: &Spec, now: Instant) {
         let Some(tracked) = self.instances.get_mut(id) else { return };
         let thresholds = spec.group(tracked.instance.slot.group).thresholds;
+        let load = tracked.health.load();
         let verdict = tracked.health.add(probe.finding, &thresholds);
+        if load != tracked.health.load() {
+            self.journal.push(Change::Load(id.clone(), tracked.health.load()));
+        }
         if matches!(probe.finding, Finding::Well | Finding::Shedding) {
             tracked.last_good = Some(now);
-            tracked.backend = probe.backend;
+            self.relays_to(id, probe.backend);
         }
         match verdict {
             Verdict::Well => self.passed(id, spec, now),
@@ -187,7 +202,7 @@ impl Fleet {
             Phase::Condemned(reason) if self.may_return(tracked, reason, spec) => {}
             _ => return,
         }
-        self.change(id, Change::Passed, now);
+        self.step(id, Step::Passed, now);
     }
 
     /// Replaced once is replaced for good; who was only suspected, and has no successor, returns.
@@ -213,7 +228,7 @@ impl Fleet {
             let cause = format!("it ended before it served: {reason}");
             self.history(group).newborns.failed(cause, now);
         }
-        self.change(id, Change::Fail(reason), now);
+        self.step(id, Step::Fail(reason), now);
     }
 
     fn terminated(
@@ -226,10 +241,11 @@ impl Fleet {
         let Some(tracked) = self.get(id) else { return };
         if result.is_err() {
             let again = now + spec.group(tracked.instance.slot.group).replacement_interval;
-            self.change(id, Change::EndingFailed { again }, now);
+            self.step(id, Step::EndingFailed { again }, now);
             return;
         }
         self.instances.remove(id);
+        self.journal.push(Change::Forgotten(id.clone()));
         self.departed.insert(id.clone(), now);
         if self.departed.len() > DEPARTED_MAX {
             let oldest = self.departed.iter().min_by_key(|(_, ended)| **ended);
@@ -241,8 +257,18 @@ impl Fleet {
     fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
         let Some(tracked) = self.instances.get_mut(id) else { return };
         tracked.repointing = None;
-        // Until a probe says otherwise; if it was not taken, the next good probe asks again.
-        tracked.backend = if taken { Some(to) } else { tracked.backend };
+        // If it was not taken, the next good probe shows it, and it is told again.
+        if taken {
+            self.relays_to(id, Some(to));
+        }
+    }
+
+    fn relays_to(&mut self, id: &InstanceId, backend: Option<SocketAddr>) {
+        let Some(tracked) = self.instances.get_mut(id) else { return };
+        if tracked.backend != backend {
+            tracked.backend = backend;
+            self.journal.push(Change::Backend(id.clone(), backend));
+        }
     }
 
     fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {
@@ -253,16 +279,16 @@ impl Fleet {
         let Some(tracked) = self.iter().find(named) else { return };
         let (id, serves) = (tracked.instance.id.clone(), tracked.phase == Phase::Serving);
         let group = spec.group(slot.group);
-        let change = match (order, group.ownership, group.handover) {
+        let step = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.
             (Order::Replace, Ownership::Foreign, _) => return,
             (Order::Drain, _, Handover::LaunchFirst { .. }) if serves => {
-                Change::Drain(Reason::Ordered)
+                Step::Drain(Reason::Ordered)
             }
-            (Order::Drain, Ownership::Foreign, _) => Change::Fail(Reason::Ordered),
-            (Order::Drain | Order::Replace, _, _) => Change::Supersede(Reason::Ordered),
+            (Order::Drain, Ownership::Foreign, _) => Step::Fail(Reason::Ordered),
+            (Order::Drain | Order::Replace, _, _) => Step::Supersede(Reason::Ordered),
         };
-        self.change(&id, change, now);
+        self.step(&id, step, now);
     }
 
     /// Launches are thawed, and servers that were taken out of the traffic may come back.
@@ -274,7 +300,7 @@ impl Fleet {
         };
         let ids: Vec<_> = self.iter().filter(drained).map(|of| of.instance.id.clone()).collect();
         for id in ids {
-            self.change(&id, Change::Readmit, now);
+            self.step(&id, Step::Readmit, now);
         }
     }
 }

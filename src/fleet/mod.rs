@@ -27,7 +27,7 @@ pub use spec::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 
 use crate::clock::Instant;
 use budget::{Budget, Newborns};
-use phase::Change;
+use phase::Step;
 
 /// How many ended instances are remembered, so that a stale listing cannot bring one back. More
 /// than a fleet ends within the time in which a listing can be stale.
@@ -46,6 +46,32 @@ pub struct Fleet {
     launches: BTreeMap<LaunchToken, Pending>,
     departed: BTreeMap<InstanceId, Instant>,
     history: BTreeMap<Group, History>,
+    /// What changed since the journal was last taken.
+    journal: Vec<Change>,
+}
+
+/// Something about an instance that others act on or people want to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It entered another phase.
+    Phase {
+        /// The place that it was launched for.
+        slot: Slot,
+        /// Who it is.
+        id: InstanceId,
+        /// What a person would look for, such as `pid 4242`.
+        label: String,
+        /// The phase it left; none if it is new to us.
+        was: Option<Phase>,
+        /// The phase it entered.
+        phase: Phase,
+    },
+    /// It asked for less, or for its full share again.
+    Load(InstanceId, Load),
+    /// A forwarder relays to another backend.
+    Backend(InstanceId, Option<SocketAddr>),
+    /// The provider says that it is no more.
+    Forgotten(InstanceId),
 }
 
 /// An instance and what we know of how it does.
@@ -100,6 +126,7 @@ impl Fleet {
                 (Group::Instances, History::default()),
                 (Group::Backend, History::default()),
             ]),
+            journal: Vec::new(),
         }
     }
 
@@ -130,6 +157,11 @@ impl Fleet {
         self.instances.is_empty() && self.launches.is_empty()
     }
 
+    /// What changed since this was last asked.
+    pub fn take_journal(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.journal)
+    }
+
     /// Where the backend serves or is about to.
     #[must_use]
     pub fn backend_address(&self) -> Option<SocketAddr> {
@@ -150,7 +182,7 @@ impl Fleet {
     pub fn begin(&mut self, action: &Action, spec: &Spec, now: Instant) {
         match action {
             Action::Launch(launch) => self.begin_launch(launch, spec, now),
-            Action::Drain(id, reason) => self.change(id, Change::Drain(reason.clone()), now),
+            Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
             Action::Repoint { id, to, .. } => {
                 if let Some(tracked) = self.instances.get_mut(id) {
@@ -175,16 +207,17 @@ impl Fleet {
             let group = tracked.instance.slot.group;
             self.history(group).newborns.failed(reason.to_string(), now);
         }
-        self.change(id, Change::Terminate(reason.clone()), now);
+        self.step(id, Step::Terminate(reason.clone()), now);
     }
 
     /// Moves an instance through its life.
-    fn change(&mut self, id: &InstanceId, change: Change, now: Instant) {
+    fn step(&mut self, id: &InstanceId, step: Step, now: Instant) {
         let Some(tracked) = self.instances.get_mut(id) else { return };
         let before = tracked.phase.clone();
-        tracked.phase = before.clone().after(change);
+        tracked.phase = before.clone().after(step);
         if tracked.phase != before {
             tracked.since = now;
+            self.journal.push(tracked.entered_from(Some(before)));
         }
     }
 
@@ -198,5 +231,17 @@ impl Fleet {
                 && other.phase.fills_slot()
         };
         launching || self.iter().any(filling)
+    }
+}
+
+impl Tracked {
+    fn entered_from(&self, was: Option<Phase>) -> Change {
+        Change::Phase {
+            slot: self.instance.slot,
+            id: self.instance.id.clone(),
+            label: self.instance.label.clone(),
+            was,
+            phase: self.phase.clone(),
+        }
     }
 }

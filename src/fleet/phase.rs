@@ -82,6 +82,18 @@ impl Reason {
         matches!(self, Self::Gone(_) | Self::Refused | Self::NeverServed | Self::Revenant)
     }
 
+    /// Whether it might answer a request that nobody else can: only its probes failed.
+    #[must_use]
+    pub const fn may_still_answer(&self) -> bool {
+        matches!(self, Self::Unresponsive | Self::Unhealthy(_))
+    }
+
+    /// Whether requests that it has begun can be expected to end well.
+    #[must_use]
+    pub const fn may_still_finish(&self) -> bool {
+        matches!(self, Self::Surplus | Self::Duplicate | Self::Ordered | Self::Shutdown)
+    }
+
     /// Whether the machine itself no longer exists.
     #[must_use]
     pub const fn is_gone(&self) -> bool {
@@ -108,7 +120,7 @@ impl fmt::Display for Reason {
 
 /// What happens to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum Step {
     /// It passed its probes.
     Passed,
     /// A successor is to be launched while it serves on.
@@ -128,43 +140,43 @@ pub(super) enum Change {
 }
 
 impl Phase {
-    /// The phase after `change`. A change that no longer applies (a probe's answer that arrives
+    /// The phase after `step`. A step that no longer applies (a probe's answer that arrives
     /// after the verdict) leaves the phase as it is.
     ///
     /// # Panics
-    /// On a change that the plan must not make, such as draining what is being ended.
+    /// On a step that the plan must not make, such as draining what is being ended.
     #[must_use]
-    pub(super) fn after(self, change: Change) -> Self {
-        match (self, change) {
-            (Self::Starting | Self::Serving | Self::Condemned(_), Change::Passed) => Self::Serving,
-            (Self::Starting | Self::Serving, Change::Supersede(reason)) => Self::Outgoing(reason),
-            (Self::Starting | Self::Serving | Self::Outgoing(_), Change::Fail(reason)) => {
+    pub(super) fn after(self, step: Step) -> Self {
+        match (self, step) {
+            (Self::Starting | Self::Serving | Self::Condemned(_), Step::Passed) => Self::Serving,
+            (Self::Starting | Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
+            (Self::Starting | Self::Serving | Self::Outgoing(_), Step::Fail(reason)) => {
                 Self::Condemned(reason)
             }
             // A machine that is gone cannot be drained: no deadline needs to be awaited.
-            (Self::Condemned(_) | Self::Draining(..), Change::Fail(reason)) if reason.is_gone() => {
+            (Self::Condemned(_) | Self::Draining(..), Step::Fail(reason)) if reason.is_gone() => {
                 Self::Condemned(reason)
             }
-            (Self::Serving | Self::Outgoing(_) | Self::Condemned(_), Change::Drain(reason)) => {
+            (Self::Serving | Self::Outgoing(_) | Self::Condemned(_), Step::Drain(reason)) => {
                 Self::Draining(reason, Flow::InFlight)
             }
-            (Self::Draining(reason, _), Change::Quiet) => Self::Draining(reason, Flow::Quiet),
-            (_, Change::Terminate(reason)) => Self::Terminating(reason, Ending::Asked),
-            (Self::Terminating(reason, _), Change::EndingFailed { again }) => {
+            (Self::Draining(reason, _), Step::Quiet) => Self::Draining(reason, Flow::Quiet),
+            (_, Step::Terminate(reason)) => Self::Terminating(reason, Ending::Asked),
+            (Self::Terminating(reason, _), Step::EndingFailed { again }) => {
                 Self::Terminating(reason, Ending::AskAgain(again))
             }
-            (phase @ (Self::Starting | Self::Terminating(..)), Change::Drain(reason)) => {
+            (phase @ (Self::Starting | Self::Terminating(..)), Step::Drain(reason)) => {
                 panic!("planned to drain ({reason}) an instance that is {phase}")
             }
-            (_, Change::Readmit) => Self::Starting,
+            (_, Step::Readmit) => Self::Starting,
             (
                 phase,
-                Change::Passed
-                | Change::Supersede(_)
-                | Change::Drain(_)
-                | Change::Fail(_)
-                | Change::Quiet
-                | Change::EndingFailed { .. },
+                Step::Passed
+                | Step::Supersede(_)
+                | Step::Drain(_)
+                | Step::Fail(_)
+                | Step::Quiet
+                | Step::EndingFailed { .. },
             ) => phase,
         }
     }
@@ -178,6 +190,19 @@ impl Phase {
             | Self::Condemned(reason)
             | Self::Draining(reason, _)
             | Self::Terminating(reason, _) => Some(reason),
+        }
+    }
+
+    /// The phase in one word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Outgoing(_) => "outgoing",
+            Self::Condemned(_) => "condemned",
+            Self::Draining(..) => "draining",
+            Self::Terminating(..) => "terminating",
         }
     }
 
@@ -196,13 +221,6 @@ impl Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Starting => "starting",
-            Self::Serving => "serving",
-            Self::Outgoing(_) => "outgoing",
-            Self::Condemned(_) => "condemned",
-            Self::Draining(..) => "draining",
-            Self::Terminating(..) => "terminating",
-        })
+        formatter.write_str(self.name())
     }
 }

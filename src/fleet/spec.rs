@@ -1,5 +1,6 @@
 //! What is desired: how many of each group, and the limits within which to get there.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Group;
@@ -35,6 +36,16 @@ pub enum Operation {
     Paused,
     /// End everything: the forwarders first, then what they relay to.
     Stopping,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+        })
+    }
 }
 
 /// The desired state of one group.
