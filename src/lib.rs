@@ -4,5 +4,6 @@
 pub mod cli;
 pub mod clock;
 pub mod fleet;
+pub mod pool;
 pub mod probe;
 pub mod provider;
