@@ -4,4 +4,5 @@
 pub mod cli;
 pub mod clock;
 pub mod fleet;
+pub mod http1;
 pub mod provider;
