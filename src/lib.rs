@@ -4,6 +4,10 @@
 pub mod cli;
 pub mod clock;
 pub mod fleet;
+pub mod http1;
 pub mod pool;
 pub mod probe;
 pub mod provider;
+pub mod state_dir;
+pub mod task_client;
+pub mod tasks;
