@@ -5,3 +5,4 @@ pub mod cli;
 pub mod clock;
 pub mod fleet;
 pub mod provider;
+pub mod state_dir;
