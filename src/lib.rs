@@ -5,3 +5,5 @@ pub mod cli;
 pub mod clock;
 pub mod fleet;
 pub mod provider;
+pub mod task_client;
+pub mod tasks;
