@@ -8,9 +8,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::value::{Count, Span};
+use crate::controller;
 
-/// How many instances a fleet may have. A process fleet of 1,000 fills the ports that we hand out.
-pub type Instances = Count<0, 1000>;
+/// How many instances a fleet may have; the same as for `cloudaps scale`.
+pub(super) const INSTANCES_MAX: u64 = controller::INSTANCES_MAX as u64;
 
 /// `cloudaps.toml`. What is left out has the default below.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -27,7 +28,7 @@ pub struct File {
     pub provider: ProviderName,
     /// How many instances to keep; not for provider `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub instances: Option<Instances>,
+    pub instances: Option<Count<0, INSTANCES_MAX>>,
     /// The servers of provider `static`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<SocketAddr>,

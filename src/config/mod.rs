@@ -18,8 +18,9 @@ use crate::http1::Forwarding;
 use crate::provider::process::Workload;
 use crate::proxy::Settings;
 use crate::state_dir::StateDir;
+use crate::tasks::{ParseStoreUrlError, StoreUrl};
 pub use file::File;
-use file::{Instances, ProviderName};
+use file::ProviderName;
 use value::Count;
 
 /// How many instances are kept when nobody says otherwise: the original's three. With two, the
@@ -139,7 +140,7 @@ impl File {
             self.endpoints.clone_from(&args.endpoints);
         }
         if let Some(instances) = args.instances {
-            let checked = Instances::checked(instances.into());
+            let checked = Count::checked(instances.into());
             let refusal = |refusal| Error::Together(format!("--instances: {refusal}"));
             self.instances = Some(checked.map_err(refusal)?);
         }
@@ -164,7 +165,9 @@ impl Config {
     /// Names what is wrong, and what is allowed.
     pub fn load(args: &UpArgs) -> Result<Self, Error> {
         let file = File::read_or_default(args.config.as_deref())?.overridden_by(args)?;
-        Self::new(&file, args.config.as_deref())
+        // The forwarders run in the same folder, but a record may be read in another.
+        let source = args.config.as_deref().map(absolute).transpose()?;
+        Self::new(&file, source.as_deref())
     }
 
     /// Gives a file its meaning. `source` is passed on to the forwarders, which read `[proxy]`.
@@ -197,6 +200,10 @@ impl Config {
             proxy: file.proxy.settings(Forwarding::Overwrite),
         })
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 fn check_together(file: &File) -> Result<(), Error> {
@@ -246,7 +253,9 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
     }
     let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
     let store = file.backend.store.clone().unwrap_or_else(default);
-    crate::tasks::check_store(&store).map_err(|error| Error::Together(format!("{error}")))?;
+    let refusal =
+        |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
+    store.parse::<StoreUrl>().map_err(refusal)?;
     Ok(Provider::Process {
         instances: Workload::Forwarder {
             config: source.map(Path::to_owned),
@@ -290,5 +299,3 @@ fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) 
     }
 }
 
-#[cfg(test)]
-mod tests;

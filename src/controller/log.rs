@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Instant;
-use crate::fleet::{Change, Hold, Load, Phase, Slot};
+use crate::fleet::{Change, Hold, Load, Passage, Phase, Slot};
 
 /// What has to be remembered from one line to a later one.
 #[derive(Debug, Default)]
@@ -15,9 +15,7 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn transition(&mut self, change: &Change, now: Instant) {
         match change {
-            Change::Phase { slot, label, was, phase, .. } => {
-                self.phase(*slot, label, was.as_ref(), phase, now);
-            }
+            Change::Phase(passage) => self.passage(passage, now),
             Change::Load(id, Load::Shedding) => tracing::warn!("{id}: asks for less traffic"),
             Change::Load(id, Load::Normal) => tracing::info!("{id}: takes its full share again"),
             Change::Backend(id, Some(to)) => tracing::info!("{id}: relays to {to}"),
@@ -36,16 +34,10 @@ impl Log {
         }
     }
 
-    fn phase(
-        &mut self,
-        slot: Slot,
-        label: &str,
-        was: Option<&Phase>,
-        phase: &Phase,
-        now: Instant,
-    ) {
+    fn passage(&mut self, passage: &Passage, now: Instant) {
+        let Passage { slot, label, was, phase, .. } = passage;
         match phase {
-            Phase::Serving => match self.vacant.remove(&slot) {
+            Phase::Serving => match self.vacant.remove(slot) {
                 Some(since) => {
                     let took = now.since(since).as_millis();
                     tracing::info!("{slot}: {label} serves, {took} ms after the failure");
@@ -53,8 +45,8 @@ impl Log {
                 None => tracing::info!("{slot}: {label} serves"),
             },
             Phase::Condemned(reason) => {
-                if was == Some(&Phase::Serving) {
-                    self.vacant.entry(slot).or_insert(now);
+                if *was == Some(Phase::Serving) {
+                    self.vacant.entry(*slot).or_insert(now);
                 }
                 tracing::warn!("{slot}: {label} is out of the traffic: {reason}");
             }

@@ -17,13 +17,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-pub use command::{Command, Order, Refusal};
+pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 pub use status::{Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
 use crate::fleet::{self, Action, Event, Fleet, Hold, Operation, Ownership, Spec};
 use crate::pool::Pool;
-use crate::probe::Check;
 use crate::provider::{Notice, Provider};
 use crate::proxy::Report;
 use inbox::{Inbox, Input};

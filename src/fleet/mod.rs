@@ -54,24 +54,28 @@ pub struct Fleet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It entered another phase.
-    Phase {
-        /// The place that it was launched for.
-        slot: Slot,
-        /// Who it is.
-        id: InstanceId,
-        /// What a person would look for, such as `pid 4242`.
-        label: String,
-        /// The phase it left; none if it is new to us.
-        was: Option<Phase>,
-        /// The phase it entered.
-        phase: Phase,
-    },
+    Phase(Passage),
     /// It asked for less, or for its full share again.
     Load(InstanceId, Load),
     /// A forwarder relays to another backend.
     Backend(InstanceId, Option<SocketAddr>),
     /// The provider says that it is no more.
     Forgotten(InstanceId),
+}
+
+/// An instance's step from one phase to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The place that it was launched for.
+    pub slot: Slot,
+    /// Who it is.
+    pub id: InstanceId,
+    /// What a person would look for, such as `pid 4242`.
+    pub label: String,
+    /// The phase it left; none if it is new to us.
+    pub was: Option<Phase>,
+    /// The phase it entered.
+    pub phase: Phase,
 }
 
 /// An instance and what we know of how it does.
@@ -236,12 +240,12 @@ impl Fleet {
 
 impl Tracked {
     fn entered_from(&self, was: Option<Phase>) -> Change {
-        Change::Phase {
+        Change::Phase(Passage {
             slot: self.instance.slot,
             id: self.instance.id.clone(),
             label: self.instance.label.clone(),
             was,
             phase: self.phase.clone(),
-        }
+        })
     }
 }
