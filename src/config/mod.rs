@@ -253,8 +253,7 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
     }
     let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
     let store = file.backend.store.clone().unwrap_or_else(default);
-    let refusal =
-        |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
+    let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
     store.parse::<StoreUrl>().map_err(refusal)?;
     Ok(Provider::Process {
         instances: Workload::Forwarder {
@@ -299,3 +298,5 @@ fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) 
     }
 }
 
+#[cfg(test)]
+mod tests;
