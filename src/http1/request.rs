@@ -6,7 +6,7 @@ use super::host::authority;
 use super::name::Name;
 use super::syntax::{decimal, elements, is_token};
 use super::target::Target;
-use super::{Framing, Limits, Persistence, Progress, Refusal, RequestId, Version};
+use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, Version};
 
 /// Empty lines tolerated before a request. RFC 9112 §2.2 asks for one, which old clients sent
 /// after a body; more is not a client.
@@ -20,51 +20,6 @@ const LINE_REST: usize = 12;
 const VIA_OURS_MAX: usize = 8;
 /// The name that we go by in `Via`.
 pub(super) const PSEUDONYM: &[u8] = b"cloudaps";
-
-/// The request methods that are treated differently somewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the methods")]
-pub enum Method {
-    #[default]
-    Get,
-    Head,
-    Options,
-    Put,
-    Delete,
-    Trace,
-    Post,
-    Patch,
-    Connect,
-    Other,
-}
-
-impl Method {
-    /// The method that `token` names. Methods are case-sensitive (RFC 9110 §9.1).
-    #[must_use]
-    pub fn of(token: &[u8]) -> Self {
-        match token {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"OPTIONS" => Self::Options,
-            b"PUT" => Self::Put,
-            b"DELETE" => Self::Delete,
-            b"TRACE" => Self::Trace,
-            b"POST" => Self::Post,
-            b"PATCH" => Self::Patch,
-            b"CONNECT" => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether sending it twice does what sending it once does (RFC 9110 §9.2.2).
-    #[must_use]
-    pub const fn is_idempotent(self) -> bool {
-        match self {
-            Self::Get | Self::Head | Self::Options | Self::Put | Self::Delete | Self::Trace => true,
-            Self::Post | Self::Patch | Self::Connect | Self::Other => false,
-        }
-    }
-}
 
 /// How much further a request may travel: `Max-Forwards`, which counts for OPTIONS only
 /// (RFC 9110 §7.6.2).
@@ -135,7 +90,7 @@ impl RequestHead {
             return Ok(Progress::Complete);
         }
         self.seen = window.len();
-        if bytes.len() >= limit { Err(Refusal::HeadTooLarge) } else { Ok(Progress::Incomplete) }
+        if bytes.len() >= limit { Err(overflow(window, limits)) } else { Ok(Progress::Incomplete) }
     }
 
     /// Length of the head: the body begins there. Zero until the head is complete.
@@ -243,11 +198,16 @@ impl RequestHead {
         self.line = line;
         self.facts = Facts::gather(&self.fields, bytes, &line)?;
         self.len = len;
-        if line.method == Method::Trace {
-            // It echoes what the client cannot see, such as the headers that we add.
-            return Err(Refusal::Trace);
-        }
         Ok(Progress::Complete)
+    }
+}
+
+/// What is wrong with a head that fills `window` to the limit and has no end.
+fn overflow(window: &[u8], limits: &Limits) -> Refusal {
+    match Line::read(window, limits) {
+        Ok(Some(_)) => Refusal::HeadTooLarge,
+        Ok(None) => Refusal::TargetTooLong,
+        Err(refusal) => refusal,
     }
 }
 
@@ -311,6 +271,8 @@ fn method(token: &[u8]) -> Result<Method, Refusal> {
     match token {
         _ if !is_token(token) => Err(Refusal::Method),
         _ if token.len() > METHOD_MAX => Err(Refusal::MethodTooLong),
+        // It would echo what the client must not see, such as the headers that we add.
+        b"TRACE" => Err(Refusal::Trace),
         _ => Ok(Method::of(token)),
     }
 }
