@@ -4,5 +4,7 @@
 pub mod cli;
 pub mod clock;
 pub mod fleet;
+pub mod http1;
 pub mod pool;
 pub mod provider;
+pub mod proxy;

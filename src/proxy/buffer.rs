@@ -68,7 +68,7 @@ impl Buffer {
         }
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
     }
 
@@ -97,7 +97,7 @@ pub(super) struct Workspace {
 /// A thread's workspaces that are not in use.
 #[derive(Debug, Default)]
 pub(super) struct Workspaces {
-    // Boxed because they travel between here and the sessions.
+    #[expect(clippy::vec_box, reason = "a session holds a pointer, not half a kilobyte")]
     free: Vec<Box<Workspace>>,
 }
 

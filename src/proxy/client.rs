@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::buffer::Buffer;
+use super::error::{Error, Kind};
 use super::io;
-use crate::http1::Peer;
+use crate::http1::{Limits, Peer, Progress, RequestHead};
 
 /// Bytes that a refused client may still send before it is cut off: what a client with a window
 /// of the usual size has under way when the answer reaches it.
@@ -48,6 +49,32 @@ impl Client {
         if readable.is_ok() { Waited::Readable } else { Waited::Expired }
     }
 
+    /// Reads a request's head. Its first byte is there or on its way; the rest has `in_time`.
+    pub(super) async fn read_head(
+        &self,
+        inbound: &mut Buffer,
+        request: &mut RequestHead,
+        limits: &Limits,
+        in_time: Duration,
+    ) -> Result<(), Error> {
+        request.clear();
+        let reading = async {
+            loop {
+                let parsed = request.parse(inbound.filled(), limits);
+                match parsed.map_err(|refusal| Error::downstream(Kind::Refused(refusal)))? {
+                    Progress::Complete => return Ok(()),
+                    Progress::Incomplete => {}
+                }
+                match io::read(&self.stream, inbound).await {
+                    Ok(0) | Err(_) => return Err(Error::downstream(Kind::Gone)),
+                    Ok(_) => {}
+                }
+            }
+        };
+        let read = timeout(in_time, reading).await;
+        read.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
+    }
+
     /// Ends the connection if no request is in flight on it and none has arrived.
     pub(super) fn close_if_idle(&self) {
         if self.is_idle.get() && io::is_quiet(&self.stream) {
@@ -64,7 +91,7 @@ impl Client {
             }
         }
         // A client that has filled the buffer ahead is noticed when it is answered.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Says that no more will come, and lets the client read what was said before its own bytes

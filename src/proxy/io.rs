@@ -44,11 +44,7 @@ pub(super) async fn read_within(
 }
 
 /// Writes what fits now, after waiting at most `stall` for room.
-pub(super) async fn write(
-    stall: Duration,
-    stream: &TcpStream,
-    bytes: &[u8],
-) -> io::Result<usize> {
+pub(super) async fn write(stall: Duration, stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match stream.try_write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -49,9 +49,10 @@ impl Known {
         let number = self.snapshots;
         let mut upstreams = Vec::with_capacity(pool.endpoints().len());
         for endpoint in pool.endpoints() {
-            let upstream = self.upstreams.entry(endpoint.id).or_insert_with(|| {
-                Rc::new(Upstream::new(endpoint, thread, Rc::clone(settled)))
-            });
+            let upstream = self
+                .upstreams
+                .entry(endpoint.id)
+                .or_insert_with(|| Rc::new(Upstream::new(endpoint, thread, Rc::clone(settled))));
             upstream.seen_in.set(number);
             upstream.set_standing(endpoint.standing);
             upstreams.push(Rc::clone(upstream));
@@ -70,8 +71,7 @@ impl Known {
             quiet.push(upstream.id);
         }
         let number = self.snapshots;
-        self.upstreams
-            .retain(|_, each| each.seen_in.get() == number || !each.is_told_quiet.get());
+        self.upstreams.retain(|_, each| each.seen_in.get() == number || !each.is_told_quiet.get());
         quiet
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use super::buffer::{Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
+use super::engine::Starting;
 use super::report::{Failure, Report};
 use super::settings::Settings;
 use super::snapshot::{Known, Snapshot};
@@ -26,12 +27,12 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 /// One thread of the engine.
 pub(super) struct Thread {
     pub(super) index: usize,
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
     pub(super) reports: mpsc::Sender<Report>,
-    snapshot: RefCell<Rc<Snapshot>>,
+    snapshot: RefCell<Snapshot>,
     known: RefCell<Known>,
     /// A new snapshot was applied.
     pub(super) changed: Notify,
@@ -66,13 +67,11 @@ pub(super) struct HeldPlace {
 
 impl Thread {
     pub(super) fn new(
-        index: usize,
-        settings: Arc<Settings>,
+        starting: Starting,
         tally: Arc<Tally>,
-        authority: Vec<u8>,
         reports: mpsc::Sender<Report>,
-        seed: u64,
     ) -> Self {
+        let Starting { index, settings, authority, seed } = starting;
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
             index,
@@ -101,13 +100,19 @@ impl Thread {
     /// Takes over a new pool and wakes whoever waits for one.
     pub(super) fn apply(&self, pool: Arc<Pool>) {
         let snapshot = self.known.borrow_mut().apply(pool, self.index, &self.settled);
-        *self.snapshot.borrow_mut() = Rc::new(snapshot);
+        *self.snapshot.borrow_mut() = snapshot;
         self.changed.notify_waiters();
         self.settled.notify_one();
     }
 
-    pub(super) fn snapshot(&self) -> Rc<Snapshot> {
-        Rc::clone(&self.snapshot.borrow())
+    /// Whether a serving endpoint is left that was not tried.
+    pub(super) fn has_untried(&self, tried: &Tried) -> bool {
+        self.snapshot.borrow().pool.has_untried(tried)
+    }
+
+    /// How many snapshots this thread has applied.
+    pub(super) fn snapshot_number(&self) -> u64 {
+        self.snapshot.borrow().number
     }
 
     /// Picks an endpoint from the snapshot of now.
@@ -148,7 +153,11 @@ impl Thread {
     /// From now on connections end with the answer, and idle ones at once.
     pub(super) fn drain(&self) {
         self.is_draining.set(true);
-        self.clients.borrow().iter().filter_map(Weak::upgrade).for_each(|each| each.close_if_idle());
+        self.clients
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|each| each.close_if_idle());
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -225,7 +234,13 @@ impl Thread {
         let _ = self.reports.try_send(Report::Failed { endpoint: upstream.id, failure });
     }
 
-    pub(super) fn draw(&self) -> u64 {
+    /// A pause of between a half and the whole of `longest`, so that what failed together does not
+    /// come back together.
+    pub(super) fn jitter(&self, longest: Duration) -> Duration {
+        longest.mul_f64(0.5 + self.random.borrow_mut().f64() / 2.0)
+    }
+
+    fn draw(&self) -> u64 {
         self.random.borrow_mut().u64(..)
     }
 
@@ -233,7 +248,7 @@ impl Thread {
         RequestId::from_draw(self.random.borrow_mut().u128(..))
     }
 
-    pub(super) fn current_tick(&self) -> u32 {
+    pub(super) fn tick_now(&self) -> u32 {
         self.tick.get()
     }
 

@@ -167,11 +167,8 @@ impl Upstream {
         }
         // Without it a request in two pieces waits for an acknowledgement (RFC 896).
         let _ = stream.set_nodelay(true);
-        let connection = Rc::new(Connection {
-            stream,
-            role: Cell::new(Role::Bound),
-            idle_since: Cell::new(0),
-        });
+        let connection =
+            Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });
         self.opened.borrow_mut().push(Rc::downgrade(&connection));
         Ok(connection)
     }
