@@ -38,15 +38,16 @@ impl Budget {
         self.add(u64::from(self.limits.percent));
     }
 
-    /// Takes one retry out; `false` if the budget is spent.
+    /// Whether a retry is left.
     #[must_use]
-    pub fn spend(&mut self, now: Instant) -> bool {
+    pub fn has_one(&mut self, now: Instant) -> bool {
         self.fill(now);
-        let enough = self.parts >= PARTS;
-        if enough {
-            self.parts -= PARTS;
-        }
-        enough
+        self.parts >= PARTS
+    }
+
+    /// Takes a retry out.
+    pub fn spend(&mut self) {
+        self.parts = self.parts.saturating_sub(PARTS);
     }
 
     fn fill(&mut self, now: Instant) {
@@ -76,16 +77,24 @@ mod tests {
         Instant::at(Duration::from_millis(millis))
     }
 
+    fn take(budget: &mut Budget, now: Instant) -> bool {
+        let has_one = budget.has_one(now);
+        if has_one {
+            budget.spend();
+        }
+        has_one
+    }
+
     fn spent() -> Budget {
         let mut budget = Budget::new(LIMITS, at(0));
-        while budget.spend(at(0)) {}
+        while take(&mut budget, at(0)) {}
         budget
     }
 
     #[test]
     fn it_begins_full_and_ends() {
         let mut budget = Budget::new(LIMITS, at(0));
-        let retries = (0..10).filter(|_| budget.spend(at(0))).count();
+        let retries = (0..10).filter(|_| take(&mut budget, at(0))).count();
         assert_eq!(retries, 3);
     }
 
@@ -93,24 +102,24 @@ mod tests {
     fn five_requests_earn_one_retry() {
         let mut budget = spent();
         (0..4).for_each(|_| budget.earn());
-        assert!(!budget.spend(at(0)));
+        assert!(!take(&mut budget, at(0)));
         budget.earn();
-        assert!(budget.spend(at(0)));
-        assert!(!budget.spend(at(0)));
+        assert!(take(&mut budget, at(0)));
+        assert!(!take(&mut budget, at(0)));
     }
 
     #[test]
     fn a_quiet_service_earns_by_the_second() {
         let mut budget = spent();
-        assert!(!budget.spend(at(99)));
-        assert!(budget.spend(at(100)));
-        assert!(!budget.spend(at(100)));
+        assert!(!take(&mut budget, at(99)));
+        assert!(take(&mut budget, at(100)));
+        assert!(!take(&mut budget, at(100)));
     }
 
     #[test]
     fn it_never_saves_more_than_its_limit() {
         let mut budget = spent();
         (0..1000).for_each(|_| budget.earn());
-        assert_eq!((0..10).filter(|_| budget.spend(at(3_600_000))).count(), 3);
+        assert_eq!((0..10).filter(|_| take(&mut budget, at(3_600_000))).count(), 3);
     }
 }

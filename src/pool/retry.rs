@@ -77,10 +77,13 @@ pub fn after_failure(progress: Progress, repeat: Repeat, body: Body, means: Mean
         | (Progress::Answering | Progress::SentAndSilent, _, _)
         | (Progress::SentOnReused | Progress::Sent, Repeat::Never, _) => Decision::Fail,
         (Progress::NothingSent, _, Body::Replayable) => afford(Decision::Retry, means),
-        (Progress::SentOnReused, Repeat::Idempotent, Body::Replayable) => match means.budget {
-            true => Decision::RetryFresh,
-            false => Decision::Fail,
-        },
+        (Progress::SentOnReused, Repeat::Idempotent, Body::Replayable) => {
+            if means.budget {
+                Decision::RetryFresh
+            } else {
+                Decision::Hold
+            }
+        }
         (Progress::Sent, Repeat::Idempotent, Body::Replayable) => match means.tries {
             // A request that kills whatever it is sent to must not be let loose on every endpoint.
             0 => Decision::Fail,
@@ -147,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_budget_holds_what_was_not_sent_and_fails_what_was_on_a_reused_connection() {
+    fn an_empty_budget_makes_what_may_be_repeated_wait() {
         let means = Means { budget: false, ..RICH };
         let decide =
             |progress| after_failure(progress, Repeat::Idempotent, Body::Replayable, means);
-        assert_eq!([decide(NothingSent), decide(Sent), decide(SentOnReused)], [Hold, Hold, Fail]);
+        assert_eq!([decide(NothingSent), decide(Sent), decide(SentOnReused)], [Hold; 3]);
     }
 
     #[test]

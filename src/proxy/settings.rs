@@ -70,7 +70,7 @@ pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an engine is told when it is bound. The default is what ships.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Threads that carry traffic.
     pub threads: usize,
