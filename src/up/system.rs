@@ -108,7 +108,9 @@ impl System {
         });
         let show = screen.clone().follow(status, addresses);
         let show = done.clone().run_until_cancelled_owned(show);
-        attendants.spawn(async move { drop(show.await) });
+        attendants.spawn(async move {
+            show.await;
+        });
         let controller = spawn_controller(controller.run());
         Ok(Self { balancer, commands, controller, attendants, done, down, lock })
     }

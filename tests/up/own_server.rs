@@ -1,0 +1,100 @@
+//! A server of the user's own, and servers that exist without us.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use rustix::process::Signal;
+
+use super::system::{Place, System, pid_in, signal};
+use super::traffic::{Client, Load};
+
+#[test]
+fn a_server_of_ones_own_is_balanced_and_healed_the_same_way() {
+    let place = Place::new();
+    place.write("index.html", "hello");
+    let root = place.write("own.toml", "").parent().unwrap().to_owned();
+    let text = format!(
+        "[instance]\ncommand = [\"python3\", \"-m\", \"http.server\", \"{{port}}\", \
+         \"--bind\", \"127.0.0.1\", \"--directory\", \"{}\"]\n",
+        root.display()
+    );
+    let config = place.write("own.toml", &text);
+    let system = System::up_with(&place, &["-c", config.to_str().unwrap()]);
+    let before = system.await_complete();
+    assert_eq!((before.instances.serving, before.backend.desired), (3, 0));
+    let answer = Client::new(system.balancer).send("GET", "/index.html", "").unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+
+    let load = Load::start(system.balancer, "/index.html", 4);
+    load.await_answers(100);
+    let killed = pid_in(&before, "instance-2");
+    signal(killed, Signal::KILL);
+    let after = system.await_status("healed", |status| {
+        let row = status.slots.iter().find(|row| row.slot == "instance-2" && row.state == "serving");
+        row.and_then(|row| row.occupant.as_ref()).is_some_and(|of| of.pid != Some(killed))
+    });
+    load.await_answers(100);
+    load.stop().assert_nothing_lost();
+    assert_eq!(pid_in(&after, "instance-0"), pid_in(&before, "instance-0"));
+    assert!(system.stop().success());
+}
+
+#[test]
+fn servers_that_exist_are_balanced_over_and_never_ended() {
+    let (first, second) = (Server::start("first"), Server::start("second"));
+    let place = Place::new();
+    let endpoints = [first.address.to_string(), second.address.to_string()];
+    let flags =
+        ["--provider", "static", "--endpoint", &endpoints[0], "--endpoint", &endpoints[1]];
+    let system = System::up_with(&place, &flags);
+    let status = system.await_complete();
+    assert_eq!((status.ownership.as_str(), status.instances.serving), ("foreign", 2));
+    assert_eq!(answers(&system), ["first", "second"]);
+
+    let drained = place.operate(&["drain", "instance-0"]);
+    assert!(drained.status.success(), "{drained:?}");
+    system.await_status("drained", |status| status.instances.serving == 1);
+    assert_eq!(answers(&system), ["second"]);
+    assert!(place.operate(&["resume"]).status.success());
+    system.await_complete();
+    assert_eq!(answers(&system), ["first", "second"]);
+
+    let refused = place.operate(&["replace", "instance-0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("owns no machine"), "{refused:?}");
+    assert!(system.stop().success());
+}
+
+/// Who answers, each named once.
+fn answers(system: &System) -> Vec<String> {
+    let mut client = Client::new(system.balancer);
+    let answers = (0..50).map(|_| client.send("GET", "/", "").unwrap().body);
+    let mut names: Vec<String> = answers.collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// A server that says its name, once per connection, for as long as the test lasts.
+struct Server {
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = [0; 4096];
+                // A request of this test fits into one segment.
+                if stream.read(&mut head).is_ok_and(|read| read > 0) {
+                    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+                    let _ = write!(stream, "{head}: {}\r\n\r\n{name}", name.len());
+                }
+            }
+        });
+        Self { address }
+    }
+}

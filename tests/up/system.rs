@@ -1,0 +1,240 @@
+//! A running `cloudaps up` in a state directory of its own, and what can be done to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use cloudaps::admin::Overview;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up. Generous: a slow machine is not a failure.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The binary under test.
+pub fn cloudaps() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
+    command.stdin(Stdio::null()).env_remove("CLOUDAPS_LOG");
+    command
+}
+
+/// Runs one command to its end.
+pub fn run(args: &[&str]) -> Output {
+    cloudaps().args(args).output().unwrap()
+}
+
+/// A state directory, and whatever else a test writes next to it. Outlives the `up`s that use it.
+pub struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// Writes a file; its path is for `-c`.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Runs one of the operator's verbs on this state directory.
+    pub fn operate(&self, words: &[&str]) -> Output {
+        cloudaps().args(words).arg("--state-dir").arg(self.state()).output().unwrap()
+    }
+}
+
+impl Drop for Place {
+    /// Whatever a failed test left running is ended; after a good one there is nothing.
+    fn drop(&mut self) {
+        let _ = self.operate(&["down"]);
+    }
+}
+
+/// A running `cloudaps up`.
+pub struct System {
+    child: Child,
+    state: PathBuf,
+    lines: Receiver<String>,
+    /// What it said so far, for the message of a test that fails.
+    said: Arc<Mutex<Vec<String>>>,
+    pub balancer: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl System {
+    /// Starts the default system on free ports, and waits until everything serves.
+    pub fn up(place: &Place) -> Self {
+        Self::up_with(place, &[])
+    }
+
+    /// The same with more flags.
+    pub fn up_with(place: &Place, flags: &[&str]) -> Self {
+        let mut system = Self::spawn(place, flags);
+        system.balancer = system.await_line("balancer ");
+        system.admin = system.await_line("admin ");
+        system.await_text("ready ");
+        system
+    }
+
+    /// Starts it and waits for nothing. The addresses are not known yet.
+    pub fn spawn(place: &Place, flags: &[&str]) -> Self {
+        let state = place.state();
+        let mut command = cloudaps();
+        command.arg("up").args(flags).arg("--state-dir").arg(&state);
+        for listener in ["--listen", "--admin"] {
+            if !flags.contains(&listener) {
+                command.args([listener, "127.0.0.1:0"]);
+            }
+        }
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (sender, lines) = channel();
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let (sender, said) = (sender.clone(), Arc::clone(&said));
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    said.lock().unwrap().push(line.clone());
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { child, state, lines, said, balancer: nowhere, admin: nowhere }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it said so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a line that contains the text.
+    pub fn await_text(&self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("`{text}` was not said, but:\n{}", self.said())
+                }
+            }
+        }
+    }
+
+    fn await_line(&self, name: &str) -> SocketAddr {
+        loop {
+            let line = self.await_text(name);
+            // The name begins the line; elsewhere it is only mentioned.
+            if let Some(rest) = line.strip_prefix(name) {
+                let address = rest.trim().trim_start_matches("http://");
+                return address.split_whitespace().next().unwrap().parse().unwrap();
+            }
+        }
+    }
+
+    /// The fleet as it is.
+    pub fn status(&self) -> Overview {
+        self.ask("/v1/status")
+    }
+
+    /// Waits until the fleet is as described. Asks again only when something changed.
+    pub fn await_status(&self, what: &str, is_so: impl Fn(&Overview) -> bool) -> Overview {
+        let began = std::time::Instant::now();
+        let mut status = self.status();
+        while !is_so(&status) {
+            assert!(began.elapsed() < DEADLINE, "not {what}: {status:#?}\n{}", self.said());
+            status = self.ask(&format!("/v1/status?after={}", status.revision));
+        }
+        status
+    }
+
+    /// Waits until every slot has an instance that serves, and nothing else is left.
+    pub fn await_complete(&self) -> Overview {
+        self.await_status("complete", is_complete)
+    }
+
+    fn ask(&self, path: &str) -> Overview {
+        let answer = ureq::get(format!("http://{}{path}", self.admin)).call();
+        let mut answer = answer.unwrap_or_else(|error| panic!("{error}\n{}", self.said()));
+        answer.body_mut().read_json().unwrap()
+    }
+
+    /// Sends it SIGTERM and waits until it has stopped by itself.
+    pub fn stop(mut self) -> ExitStatus {
+        signal(self.pid(), Signal::TERM);
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// `kill -9`: nothing of it has a chance to clean up.
+    pub fn kill(mut self) {
+        signal(self.pid(), Signal::KILL);
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            let _ = cloudaps().args(["down", "--state-dir"]).arg(&self.state).output();
+        }
+    }
+}
+
+fn is_complete(status: &Overview) -> bool {
+    let wanted = (status.instances.desired + status.backend.desired) as usize;
+    status.slots.len() == wanted && status.slots.iter().all(|row| row.state == "serving")
+}
+
+/// The process in a slot.
+pub fn pid_in(status: &Overview, slot: &str) -> u32 {
+    let row = status.slots.iter().find(|row| row.slot == slot && row.state == "serving");
+    let row = row.unwrap_or_else(|| panic!("nobody serves in {slot}: {status:#?}"));
+    row.occupant.as_ref().unwrap().pid.unwrap()
+}
+
+/// The processes of the whole fleet, in the order of their slots.
+pub fn pids(status: &Overview) -> Vec<u32> {
+    let occupants = status.slots.iter().filter_map(|row| row.occupant.as_ref());
+    occupants.filter_map(|of| of.pid).collect()
+}
+
+/// Sends a signal to one process that the test knows to be its own.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Whether the process is still there (and not just waiting to be reaped).
+pub fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+}
