@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use rustix::io::Errno;
@@ -168,13 +169,15 @@ pub(super) fn take_hold(pid: Pid, boot: &str) -> Result<(Identity, Leader), anyh
 }
 
 fn intent(launch: &Launch, at: Addresses, words: &[OsString]) -> Record {
+    // As exact as it is written, so that an adopted instance is the same to the millisecond.
+    let now = Duration::from_millis(clock::wall().as_millis().try_into().unwrap_or(u64::MAX));
     Record {
         token: launch.token.clone(),
         slot: launch.slot,
         address: at.traffic,
         control: at.control,
         command: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        launched: clock::wall(),
+        launched: now,
         process: None,
     }
 }

@@ -265,7 +265,7 @@ impl Shared {
         let watch = async move {
             match leader.ended().await {
                 // Without a receiver nobody wants to know.
-                Ok(how) => drop(notices.send(Notice::Gone(id, how.to_owned())).await),
+                Ok(how) => drop(notices.send(Notice::Gone(id, how.to_string())).await),
                 Err(error) => tracing::error!(instance = %id, %error, "cannot watch an instance"),
             }
         };
@@ -305,9 +305,9 @@ impl Entry {
             Process::Held(leader) => {
                 leader.how().map_err(|error| Error::new(Fault::Unavailable, error))?
             }
-            Process::Missed(how) => Some(*how),
+            Process::Missed(how) => Some((*how).into()),
         };
-        let vitals = how.map_or(Vitals::Running, |how| Vitals::Gone(how.to_owned()));
+        let vitals = how.map_or(Vitals::Running, |how| Vitals::Gone(how.to_string()));
         Ok(self.record.instance(vitals))
     }
 }
