@@ -131,8 +131,10 @@ impl StateDir {
     /// It cannot be made, or other users may write to it.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = std::path::absolute(path).map_err(file_error("find", path))?;
-        let dir = Self { path };
-        for path in [dir.path.clone(), dir.records(), dir.logs()] {
+        make_directory(&path).map_err(file_error("create the directory", &path))?;
+        // One name for one directory: it is the mark of everything that is launched from here.
+        let dir = Self { path: path.canonicalize().map_err(file_error("find", &path))? };
+        for path in [dir.records(), dir.logs()] {
             make_directory(&path).map_err(file_error("create the directory", &path))?;
         }
         dir.refuse_exposed()?;

@@ -106,6 +106,17 @@ async fn an_intent_that_became_no_process_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_process_with_the_same_token_and_another_owner_is_not_touched() {
+    let theirs = World::running("exec sleep 60");
+    let their_instance = theirs.launch(0).await;
+    let mut ours = World::running("exec sleep 60");
+    write_record(&ours, &their_instance, &Value::Null);
+    ours.reopen().await;
+    assert_eq!(ours.list().await, []);
+    assert!(lives(pid(&their_instance)));
+}
+
+#[tokio::test]
 async fn an_instance_that_died_meanwhile_is_listed_as_gone_until_it_is_terminated() {
     let script = "sleep 60 & echo child=$!; wait";
     let mut world = World::running(script);

@@ -44,13 +44,20 @@ async fn what_a_dead_process_leaves_in_its_group_dies_at_once() {
 }
 
 #[tokio::test]
+async fn an_instance_is_recorded_before_it_runs_and_leads_a_group_of_its_own() {
+    let world = World::running("ls $CLOUDAPS_OWNER/instances; echo .; exec sleep 60");
+    let instance = world.launch(0).await;
+    world.said(&instance, &format!("{}.json", instance.id)).await;
+    let pid = pid(&instance);
+    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid, "Ctrl-C would reach it");
+}
+
+#[tokio::test]
 async fn an_instance_knows_its_name_and_not_the_secret_of_the_forwarders() {
-    let world = World::running(
-        "echo i=$CLOUDAPS_INSTANCE; echo l=$CLOUDAPS_LAUNCH; echo c=$CLOUDAPS_CONTROL_TOKEN.; wait",
-    );
+    let world =
+        World::running("echo i=$CLOUDAPS_INSTANCE; echo c=$CLOUDAPS_CONTROL_TOKEN.; exec sleep 60");
     let instance = world.launch(0).await;
     assert_eq!(world.said(&instance, "i=").await, instance.id.as_str());
-    assert_eq!(world.said(&instance, "l=").await, instance.id.as_str());
     assert_eq!(world.said(&instance, "c=").await, ".");
 }
 

@@ -16,7 +16,7 @@ use super::leader::Leader;
 use super::ports::Ports;
 use super::record::{Identity, Record};
 use super::workload::{Addresses, Workload};
-use super::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE};
+use super::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE, OWNER_VARIABLE};
 use super::{Error, Fault, Instance, InstanceId, Launch, Shared, locked, procfs};
 use crate::clock;
 use crate::fleet::{Group, LaunchToken};
@@ -120,7 +120,8 @@ impl Shared {
         command.args(&words[1..]).process_group(0).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
         command.env(INSTANCE_VARIABLE, record.id().as_str());
-        command.env(LAUNCH_VARIABLE, record.token.as_str());
+        let tag = self.tag(record);
+        command.env(LAUNCH_VARIABLE, tag.token.as_str()).env(OWNER_VARIABLE, tag.owner);
         // The user's own program has no business with the secret that our environment may hold.
         command.env_remove(CONTROL_TOKEN_VARIABLE);
         if workload.has_control() {
