@@ -19,6 +19,8 @@ use super::world::{
 /// Tells this test binary to play the controller that is killed.
 const CONTROLLER_VARIABLE: &str = "CLOUDAPS_TEST_CONTROLLER_STATE";
 const CONTROLLER_TEST: &str = "provider::adoption::the_controller_of_another_test";
+/// A shell with a child, whose number it tells.
+const PARENT: &str = "sleep 60 & echo $!; wait";
 
 #[tokio::test]
 async fn the_next_controller_has_the_same_instances_and_hears_of_their_end() {
@@ -49,7 +51,7 @@ async fn instances_outlive_a_controller_that_is_killed_and_are_adopted() {
     controller.kill().unwrap();
     controller.wait().unwrap();
 
-    let (provider, mut notices) = open(&config(&lock(&dir), shell("exec sleep 60")));
+    let (provider, mut notices) = open(&config(&lock(&dir), shell(PARENT)));
     let listed = provider.list().await.unwrap();
     assert_eq!(listed.iter().map(pid).collect::<Vec<_>>(), pids);
     assert!(listed.iter().all(|instance| instance.vitals == Vitals::Running));
@@ -62,7 +64,10 @@ async fn instances_outlive_a_controller_that_is_killed_and_are_adopted() {
         notices.try_recv().ok().filter(|notice| format!("{notice:?}").contains("adopted"))
     });
     gone.await;
+    let log = dir.path().join(format!("logs/{}.log", listed[1].id));
+    let child = fs::read_to_string(log).unwrap().trim().parse().unwrap();
     provider.terminate(&listed[1].id).await.unwrap();
+    assert!(!lives(Pid::from_raw(child).unwrap()), "what an adopted process left behind lives");
     assert_eq!(provider.list().await.unwrap(), []);
 }
 
@@ -74,9 +79,14 @@ async fn the_controller_of_another_test() {
     let Ok(path) = std::env::var(CONTROLLER_VARIABLE) else { return };
     let state = StateDir::open(path.as_ref()).unwrap();
     let lock = std::sync::Arc::new(state.lock().unwrap());
-    let (provider, _notices) = open(&config(&lock, shell("exec sleep 60")));
+    let (provider, _notices) = open(&config(&lock, shell(PARENT)));
     let one = provider.launch(&launch(0)).await.unwrap();
     let other = provider.launch(&launch(1)).await.unwrap();
+    let log = state.logs().join(format!("{}.log", other.id));
+    eventually("the number of the child", || {
+        fs::read_to_string(&log).ok().filter(|text| text.ends_with('\n'))
+    })
+    .await;
     println!("\nlaunched {} {}", pid(&one).as_raw_pid(), pid(&other).as_raw_pid());
     std::future::pending::<()>().await;
 }
