@@ -42,7 +42,7 @@ async fn a_stopped_process_is_killed_without_being_woken() {
     world.terminate(&instance.id).await;
     assert!(!lives(pid(&instance)));
     assert_eq!(world.gone(&instance.id).await, "signal: 9 (SIGKILL)");
-    let log = std::fs::read_to_string(world.log(&instance)).unwrap();
+    let log = std::fs::read_to_string(world.log(&instance.id)).unwrap();
     assert!(!log.contains("woken"), "{log}");
 }
 

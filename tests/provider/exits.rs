@@ -1,13 +1,17 @@
-//! Instances that end on their own, and those that never start.
+//! How instances start, or fail to, and how they end on their own.
 
-use cloudaps::fleet::{Group, Launch, LaunchToken, Slot, Vitals};
+use cloudaps::fleet::{Group, InstanceId, Launch, LaunchToken, Slot, Vitals};
 use cloudaps::provider::process::{OpenError, Provider, Workload};
 use cloudaps::provider::{Fault, Provider as _};
-use rustix::process::{Pid, Signal};
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, getpgid};
+use std::fs;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::world::{DEADLINE, World, config, eventually, launch, lives, lock, pid, signal};
+use super::world::{
+    DEADLINE, World, config, eventually, launch, lives, lock, pid, signal, within_the_deadline,
+};
 
 #[tokio::test]
 async fn a_kill_is_noticed_and_the_instance_is_listed_as_gone_until_it_is_terminated() {
@@ -44,12 +48,31 @@ async fn what_a_dead_process_leaves_in_its_group_dies_at_once() {
 }
 
 #[tokio::test]
-async fn an_instance_is_recorded_before_it_runs_and_leads_a_group_of_its_own() {
-    let world = World::running("ls $CLOUDAPS_OWNER/instances; echo .; exec sleep 60");
-    let instance = world.launch(0).await;
-    world.said(&instance, &format!("{}.json", instance.id)).await;
-    let pid = pid(&instance);
-    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid, "Ctrl-C would reach it");
+async fn an_intent_is_recorded_before_the_process_is_made() {
+    let world = World::running("exec sleep 60");
+    let launch = launch(0);
+    let id = InstanceId::new(launch.token.as_str());
+    // The launch cannot open its log, and so cannot go on, until somebody reads from the pipe.
+    let log = world.log(&id);
+    mkfifoat(CWD, &log, Mode::RUSR | Mode::WUSR).unwrap();
+    let watching = async {
+        let read = || fs::read_to_string(world.record(&id)).ok();
+        let intent = within_the_deadline(read).await;
+        // Opened for both, it never blocks; whatever was found, the launch has to go on.
+        (intent, fs::File::options().read(true).write(true).open(&log).unwrap())
+    };
+    let (launched, (intent, _pipe)) = tokio::join!(world.provider.launch(&launch), watching);
+    let intent = intent.unwrap();
+    assert!(intent.contains(launch.token.as_str()) && intent.contains("\"process\": null"));
+    let pid = pid(&launched.unwrap()).as_raw_pid().to_string();
+    assert!(fs::read_to_string(world.record(&id)).unwrap().contains(&pid));
+}
+
+#[tokio::test]
+async fn an_instance_leads_a_group_of_its_own() {
+    let world = World::running("exec sleep 60");
+    let pid = pid(&world.launch(0).await);
+    assert_eq!(getpgid(Some(pid)).unwrap(), pid, "Ctrl-C would reach it");
 }
 
 #[tokio::test]
@@ -67,9 +90,9 @@ async fn a_forwarder_is_given_the_secret_and_a_control_address_of_its_own() {
     let world = World::with("unused", |config| {
         let script = config.lock.dir().path().join("forwarder");
         let text = "#!/bin/sh\necho args=\"$@\"\necho c=$CLOUDAPS_CONTROL_TOKEN\nexec sleep 60\n";
-        std::fs::write(&script, text).unwrap();
+        fs::write(&script, text).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        std::fs::set_permissions(&script, mode).unwrap();
+        fs::set_permissions(&script, mode).unwrap();
         config.program = Some(script);
         config.instances = Workload::Forwarder { config: None, threads: 1 };
     });

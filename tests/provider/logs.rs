@@ -15,12 +15,12 @@ async fn a_log_stays_bounded_while_its_instance_writes_on() {
         "i=0; while :; do i=$((i+1)); echo line $i; [ $((i % 10)) = 0 ] && sleep 0.001; done";
     let world = World::with(script, |config| config.log = bounds);
     let instance = world.launch(0).await;
-    let copy = world.log(&instance).with_extension("log.1");
+    let copy = world.log(&instance.id).with_extension("log.1");
     let copied = || fs::read_to_string(&copy).ok().filter(|text| text.len() == 10_000);
     let first = eventually("a copy of the log", copied).await;
     let second = eventually("another", || copied().filter(|text| *text != first)).await;
     assert!(number(&second) > number(&first), "the log does not go on");
-    let length = || fs::metadata(world.log(&instance)).unwrap().len();
+    let length = || fs::metadata(world.log(&instance.id)).unwrap().len();
     eventually("a cut log", || (length() < bounds.bytes).then_some(())).await;
 }
 
@@ -37,9 +37,9 @@ async fn logs_of_ended_instances_stay_up_to_a_number() {
         world.terminate(&instance.id).await;
         ended.push(instance);
     }
-    let kept: Vec<bool> = ended.iter().map(|instance| world.log(instance).exists()).collect();
+    let kept: Vec<bool> = ended.iter().map(|instance| world.log(&instance.id).exists()).collect();
     assert_eq!(kept, [false, false, true, true]);
-    assert!(world.log(&living).exists(), "{}", launch(9).token);
+    assert!(world.log(&living.id).exists(), "{}", launch(9).token);
 }
 
 /// The number on the second line, the first that is sure to be whole.

@@ -73,7 +73,7 @@ impl World {
 
     /// Waits until the instance has written this line to its log, and returns the line's end.
     pub(super) async fn said(&self, instance: &Instance, start: &str) -> String {
-        let log = self.log(instance);
+        let log = self.log(&instance.id);
         let line = || {
             let text = fs::read_to_string(&log).unwrap();
             let (_, rest) = text.split_once(start)?;
@@ -82,8 +82,8 @@ impl World {
         eventually(start, line).await
     }
 
-    pub(super) fn log(&self, instance: &Instance) -> PathBuf {
-        self.dir.path().join("logs").join(format!("{}.log", instance.id))
+    pub(super) fn log(&self, id: &InstanceId) -> PathBuf {
+        self.dir.path().join("logs").join(format!("{id}.log"))
     }
 
     /// The names of the launch records.
@@ -163,7 +163,12 @@ pub(super) fn is_gone(instance: &Instance) -> bool {
 }
 
 /// Waits for something that sends no event.
-pub(super) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) async fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within_the_deadline(look).await.unwrap_or_else(|| panic!("never: {what}"))
+}
+
+/// The same, for who has something to do even if it never comes.
+pub(super) async fn within_the_deadline<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let looking = async {
         loop {
             if let Some(found) = look() {
@@ -172,5 +177,5 @@ pub(super) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T
             sleep(LOOK).await;
         }
     };
-    timeout(DEADLINE, looking).await.unwrap_or_else(|_| panic!("never: {what}"))
+    timeout(DEADLINE, looking).await.ok()
 }
