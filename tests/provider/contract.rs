@@ -9,7 +9,7 @@ use cloudaps::provider::fixed;
 use cloudaps::provider::process::Workload;
 use cloudaps::provider::{Fault, Provider};
 
-use super::world::{World, config, eventually, launch, lock, open};
+use super::world::{World, eventually, launch};
 
 /// The contract of [`Provider`], step by step.
 async fn keeps_the_contract(provider: &impl Provider) {
@@ -45,21 +45,19 @@ async fn processes_of_a_shell_keep_the_contract() {
 
 #[tokio::test]
 async fn processes_of_a_users_server_keep_the_contract() {
-    let dir = tempfile::tempdir().unwrap();
-    let (provider, _notices) = open(&config(&lock(&dir), python()));
-    keeps_the_contract(&provider).await;
+    let world = World::with("unused", |config| config.instances = python());
+    keeps_the_contract(&world.provider).await;
 }
 
 #[tokio::test]
 async fn a_users_server_serves_at_the_address_that_it_was_given() {
-    let dir = tempfile::tempdir().unwrap();
-    let (provider, _notices) = open(&config(&lock(&dir), python()));
-    let instance = provider.launch(&launch(0)).await.unwrap();
+    let world = World::with("unused", |config| config.instances = python());
+    let instance = world.launch(0).await;
     let address = instance.address.unwrap();
     assert!((20_000..32_000).contains(&address.port()), "{address}");
     let answer = eventually("an answer of the server", || ask(address)).await;
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
-    provider.terminate(&instance.id).await.unwrap();
+    world.terminate(&instance.id).await;
     assert_eq!(ask(address), None, "it still serves");
 }
 
