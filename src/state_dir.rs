@@ -12,7 +12,7 @@ use std::{fmt, process};
 
 /// The bytes of a new token: 256 bits cannot be guessed, whatever the rate of the guesses.
 const TOKEN_BYTES: usize = 32;
-/// The shortest token that is accepted from a file; shorter is a truncated file or a guessable word.
+/// The shortest token that is accepted from a file; shorter is a cut file or a guessable word.
 const TOKEN_CHARS_MIN: usize = 16;
 /// The most that is read of a small file of ours; more is not something that we wrote.
 const SMALL_FILE_MAX: u64 = 4096;
@@ -80,7 +80,7 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// No `up` has written where its admin API is.
-    #[error("no `cloudaps up` is running on {}: start one, or name its --state-dir", path.display())]
+    #[error("no `cloudaps up` runs on {}: start one, or name its --state-dir", path.display())]
     NotRunning {
         /// The directory.
         path: PathBuf,
@@ -131,8 +131,10 @@ impl StateDir {
     /// It cannot be made, or other users may write to it.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = std::path::absolute(path).map_err(file_error("find", path))?;
-        let dir = Self { path };
-        for path in [dir.path.clone(), dir.records(), dir.logs()] {
+        make_directory(&path).map_err(file_error("create the directory", &path))?;
+        // One name for one directory: it is the mark of everything that is launched from here.
+        let dir = Self { path: path.canonicalize().map_err(file_error("find", &path))? };
+        for path in [dir.records(), dir.logs()] {
             make_directory(&path).map_err(file_error("create the directory", &path))?;
         }
         dir.refuse_exposed()?;

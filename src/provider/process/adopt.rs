@@ -7,7 +7,7 @@ use rustix::process::Pid;
 
 use super::launch::take_hold;
 use super::leader::Leader;
-use super::procfs::{self, State};
+use super::procfs::{self, State, Tag};
 use super::record::{Identity, Record};
 use super::{OpenError, Process, Shared};
 
@@ -23,7 +23,7 @@ pub(super) fn all(shared: &Arc<Shared>) -> Result<(), OpenError> {
                 let found = find(&identity, &shared.boot).map_err(process_error)?;
                 keep(shared, record, &identity, found);
             }
-            None => match search(&record, &shared.boot).map_err(process_error)? {
+            None => match search(shared.tag(&record), &shared.boot).map_err(process_error)? {
                 Some((identity, leader)) => {
                     let record = Record { process: Some(identity.clone()), ..record };
                     shared.complete(&record);
@@ -75,8 +75,8 @@ fn find(identity: &Identity, boot: &str) -> io::Result<Option<Leader>> {
 }
 
 /// The process that an intent became: it leads its own group, unlike what it may have started.
-fn search(record: &Record, boot: &str) -> io::Result<Option<(Identity, Leader)>> {
-    let tagged = procfs::tagged(&record.token)?;
+fn search(tag: Tag<'_>, boot: &str) -> io::Result<Option<(Identity, Leader)>> {
+    let tagged = procfs::tagged(tag)?;
     let leads = |pid: &Pid, group: i32| group == pid.as_raw_pid();
     let Some((pid, stat)) = tagged.into_iter().find(|(pid, stat)| leads(pid, stat.group)) else {
         return Ok(None);

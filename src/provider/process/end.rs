@@ -57,7 +57,7 @@ impl Shared {
     fn clear(&self, entry: &Entry) -> io::Result<()> {
         let record = &entry.record;
         let leader = record.process.as_ref().and_then(|process| Pid::from_raw(process.pid));
-        leader.map_or(Ok(()), |leader| remnants::end(&record.token, leader))?;
+        leader.map_or(Ok(()), |leader| remnants::end(self.tag(record), leader))?;
         self.ledger.remove(&record.token)?;
         locked(&self.entries).remove(&record.id());
         let kept = self.entries().iter().map(|entry| entry.record.token.clone()).collect();

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use super::leader::Leader;
 use super::ports::Ports;
 use super::record::{Identity, Record};
 use super::workload::{Addresses, Workload};
-use super::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE};
+use super::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE, OWNER_VARIABLE};
 use super::{Error, Fault, Instance, InstanceId, Launch, Shared, locked, procfs};
 use crate::clock;
 use crate::fleet::{Group, LaunchToken};
@@ -80,7 +81,8 @@ impl Shared {
             Ok((identity, leader)) => {
                 let record = Record { process: Some(identity), ..intent };
                 self.complete(&record);
-                tracing::debug!(instance = %record.token, pid = leader.pid().as_raw_pid(), "spawned");
+                let pid = leader.pid().as_raw_pid();
+                tracing::debug!(instance = %record.token, pid, "spawned");
                 Ok(self.watch(record, leader))
             }
             Err(error) => {
@@ -119,7 +121,8 @@ impl Shared {
         command.args(&words[1..]).process_group(0).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
         command.env(INSTANCE_VARIABLE, record.id().as_str());
-        command.env(LAUNCH_VARIABLE, record.token.as_str());
+        let tag = self.tag(record);
+        command.env(LAUNCH_VARIABLE, tag.token.as_str()).env(OWNER_VARIABLE, tag.owner);
         // The user's own program has no business with the secret that our environment may hold.
         command.env_remove(CONTROL_TOKEN_VARIABLE);
         if workload.has_control() {
@@ -168,13 +171,15 @@ pub(super) fn take_hold(pid: Pid, boot: &str) -> Result<(Identity, Leader), anyh
 }
 
 fn intent(launch: &Launch, at: Addresses, words: &[OsString]) -> Record {
+    // As exact as it is written, so that an adopted instance is the same to the millisecond.
+    let now = Duration::from_millis(clock::wall().as_millis().try_into().unwrap_or(u64::MAX));
     Record {
         token: launch.token.clone(),
         slot: launch.slot,
         address: at.traffic,
         control: at.control,
         command: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-        launched: clock::wall(),
+        launched: now,
         process: None,
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ use rustix::process::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::locked;
 use super::procfs::{self, State};
 
 /// A process that leads a group of its own.
@@ -26,15 +27,16 @@ use super::procfs::{self, State};
 pub(super) struct Leader {
     pid: Pid,
     pidfd: AsyncFd<OwnedFd>,
-    /// How it ended, once somebody has found out.
-    how: OnceLock<String>,
+    /// How it ended, once somebody has found out. Held while the group is signalled: while nobody
+    /// takes our child's exit status, its number stays its own.
+    how: Mutex<Option<Arc<str>>>,
 }
 
 impl Leader {
     /// Takes hold of whatever process has the number now, if there is one.
     pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
         let Some(pidfd) = open_pidfd(pid)? else { return Ok(None) };
-        Ok(Some(Self { pid, pidfd: register(pidfd)?, how: OnceLock::new() }))
+        Ok(Some(Self { pid, pidfd: register(pidfd)?, how: Mutex::default() }))
     }
 
     pub(super) const fn pid(&self) -> Pid {
@@ -42,19 +44,14 @@ impl Leader {
     }
 
     /// Waits until it has ended; says how.
-    pub(super) async fn ended(&self) -> io::Result<&str> {
-        let check = |pidfd: &OwnedFd| match has_ended(pidfd.as_fd(), Timespec::default())? {
-            true => Ok(()),
-            false => Err(io::ErrorKind::WouldBlock.into()),
-        };
-        self.pidfd.async_io(Interest::READABLE, check).await?;
-        Ok(self.how.get_or_init(|| self.reap()))
+    pub(super) async fn ended(&self) -> io::Result<Arc<str>> {
+        let check = |_: &OwnedFd| self.how()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+        self.pidfd.async_io(Interest::READABLE, check).await
     }
 
     /// How it ended, or `None` while it lives.
-    pub(super) fn how(&self) -> io::Result<Option<&str>> {
-        let ended = has_ended(self.pidfd.as_fd(), Timespec::default())?;
-        Ok(ended.then(|| self.how.get_or_init(|| self.reap()).as_str()))
+    pub(super) fn how(&self) -> io::Result<Option<Arc<str>>> {
+        self.find_out(&mut locked(&self.how))
     }
 
     /// Whether it is suspended, by `SIGSTOP` for example.
@@ -68,7 +65,8 @@ impl Leader {
     /// Sends a signal to the whole group, if the leader lives: a dead leader's number may name
     /// somebody else's group by now.
     pub(super) fn signal_group(&self, signal: Signal) -> io::Result<()> {
-        if self.how()?.is_some() {
+        let mut how = locked(&self.how);
+        if self.find_out(&mut how)?.is_some() {
             return Ok(());
         }
         // Not both for every signal: a second SIGTERM means "at once" to many servers.
@@ -78,6 +76,13 @@ impl Leader {
             other => other,
         };
         unless_absent(sent).map(drop).map_err(io::Error::from)
+    }
+
+    fn find_out(&self, how: &mut Option<Arc<str>>) -> io::Result<Option<Arc<str>>> {
+        if how.is_none() && has_ended(self.pidfd.as_fd(), Timespec::default())? {
+            *how = Some(self.reap().into());
+        }
+        Ok(how.clone())
     }
 
     /// Ends what is left of the group, and takes the exit status, if the process is our child.

@@ -3,7 +3,7 @@
 //! Each leads a process group of its own, so that Ctrl-C in the terminal does not reach it, and
 //! writes to a log of its own, so that it lives on when the controller is killed. The launch
 //! records in the state directory say which processes are ours; the next controller adopts what
-//! still runs. Nothing without a record or the launch's tag in its environment is ever signalled.
+//! still runs. Nothing without a record, or our tag in its environment, is ever signalled.
 //!
 //! A command has to stay in the foreground: when its process exits, the instance is gone, and what
 //! is left in its process group is killed.
@@ -36,6 +36,7 @@ pub use self::workload::{Workload, WorkloadError};
 use self::leader::Leader;
 use self::log::Logs;
 use self::ports::Ports;
+use self::procfs::Tag;
 use self::record::{Ledger, Record};
 use super::{Error, Fault, Notice};
 use crate::fleet::{Instance, InstanceId, Launch, Vitals};
@@ -43,8 +44,10 @@ use crate::state_dir::{Lock, Token};
 
 /// The environment variable that tells an instance its own name.
 pub const INSTANCE_VARIABLE: &str = "CLOUDAPS_INSTANCE";
-/// The environment variable that carries the launch token: the owner's tag of a process.
+/// The environment variable with the launch token: one half of the owner's tag of a process.
 pub const LAUNCH_VARIABLE: &str = "CLOUDAPS_LAUNCH";
+/// The environment variable with the state directory: the other half.
+pub const OWNER_VARIABLE: &str = "CLOUDAPS_OWNER";
 /// The environment variable that carries the secret of a forwarder's control channel.
 pub const CONTROL_TOKEN_VARIABLE: &str = "CLOUDAPS_CONTROL_TOKEN";
 
@@ -242,6 +245,11 @@ impl super::Provider for Provider {
 }
 
 impl Shared {
+    /// What marks the processes of this launch as ours.
+    fn tag<'a>(&'a self, record: &'a Record) -> Tag<'a> {
+        Tag { owner: self.config.lock.dir().path(), token: &record.token }
+    }
+
     fn entries(&self) -> Vec<Entry> {
         locked(&self.entries).values().cloned().collect()
     }
@@ -265,7 +273,7 @@ impl Shared {
         let watch = async move {
             match leader.ended().await {
                 // Without a receiver nobody wants to know.
-                Ok(how) => drop(notices.send(Notice::Gone(id, how.to_owned())).await),
+                Ok(how) => drop(notices.send(Notice::Gone(id, how.to_string())).await),
                 Err(error) => tracing::error!(instance = %id, %error, "cannot watch an instance"),
             }
         };
@@ -305,9 +313,9 @@ impl Entry {
             Process::Held(leader) => {
                 leader.how().map_err(|error| Error::new(Fault::Unavailable, error))?
             }
-            Process::Missed(how) => Some(*how),
+            Process::Missed(how) => Some((*how).into()),
         };
-        let vitals = how.map_or(Vitals::Running, |how| Vitals::Gone(how.to_owned()));
+        let vitals = how.map_or(Vitals::Running, |how| Vitals::Gone(how.to_string()));
         Ok(self.record.instance(vitals))
     }
 }

@@ -5,12 +5,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, geteuid};
 
-use super::LAUNCH_VARIABLE;
+use super::{LAUNCH_VARIABLE, OWNER_VARIABLE};
 use crate::fleet::LaunchToken;
 
 /// What we need of `/proc/PID/stat`.
@@ -35,6 +36,15 @@ pub(super) enum State {
     Ended,
 }
 
+/// What a process of ours has in its environment, and whatever it starts inherits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag<'a> {
+    /// The state directory: another fleet on this machine may use the same tokens.
+    pub(super) owner: &'a Path,
+    /// The launch that made it.
+    pub(super) token: &'a LaunchToken,
+}
+
 /// The state of process `pid`, or `None` if there is no such process.
 pub(super) fn stat(pid: Pid) -> io::Result<Option<Stat>> {
     match fs::read_to_string(path(pid, "stat")) {
@@ -51,14 +61,14 @@ pub(super) fn boot() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// Every live process of ours that inherited the environment of launch `token`, oldest first.
-pub(super) fn tagged(token: &LaunchToken) -> io::Result<Vec<(Pid, Stat)>> {
+/// Every live process of our user that carries the tag, oldest first.
+pub(super) fn tagged(tag: Tag<'_>) -> io::Result<Vec<(Pid, Stat)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.parse().ok());
         let Some(pid) = number.and_then(Pid::from_raw) else { continue };
-        if let Some(stat) = stat_if_tagged(pid, token)? {
+        if let Some(stat) = stat_if_tagged(pid, tag)? {
             found.push((pid, stat));
         }
     }
@@ -66,26 +76,30 @@ pub(super) fn tagged(token: &LaunchToken) -> io::Result<Vec<(Pid, Stat)>> {
     Ok(found)
 }
 
-/// The state of `pid` if it is live, ours, and inherited the environment of launch `token`.
-pub(super) fn stat_if_tagged(pid: Pid, token: &LaunchToken) -> io::Result<Option<Stat>> {
+/// The state of `pid` if it is live, of our user, and carries the tag.
+pub(super) fn stat_if_tagged(pid: Pid, tag: Tag<'_>) -> io::Result<Option<Stat>> {
     // Anybody can put our variable into an environment; nobody else can run as our user.
     let is_ours = match fs::metadata(path(pid, "")) {
         Ok(found) => found.uid() == geteuid().as_raw(),
         Err(error) if is_absent(&error) => false,
         Err(error) => return Err(error),
     };
-    if !is_ours || !carries(pid, token) {
+    if !is_ours || !carries(pid, tag) {
         return Ok(None);
     }
     Ok(stat(pid)?.filter(|stat| stat.state != State::Ended))
 }
 
-/// Whether the environment that `pid` started with names the launch. One that may not be read
-/// (it changed its credentials) is not known to be ours.
-fn carries(pid: Pid, token: &LaunchToken) -> bool {
+/// Whether the environment that `pid` started with holds the tag. One that may not be read (the
+/// process changed its credentials) is not known to be ours.
+fn carries(pid: Pid, tag: Tag<'_>) -> bool {
     let Ok(environment) = fs::read(path(pid, "environ")) else { return false };
-    let wanted = format!("{LAUNCH_VARIABLE}={token}");
-    environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    let holds = |name: &str, value: &[u8]| {
+        let wanted = [name.as_bytes(), b"=", value].concat();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+    };
+    holds(LAUNCH_VARIABLE, tag.token.as_str().as_bytes())
+        && holds(OWNER_VARIABLE, tag.owner.as_os_str().as_bytes())
 }
 
 fn path(pid: Pid, file: &str) -> PathBuf {

@@ -8,9 +8,8 @@ use rustix::event::Timespec;
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 
 use super::leader::{has_ended, open_pidfd, unless_absent};
-use super::procfs;
+use super::procfs::{self, Tag};
 use crate::clock;
-use crate::fleet::LaunchToken;
 
 /// How long killed processes get to disappear. Only one that is stuck in the kernel (a dead disk,
 /// a dead NFS server) takes longer than milliseconds.
@@ -18,15 +17,15 @@ const KILLED_WAIT: Duration = Duration::from_secs(5);
 /// How often the group is searched again, because what was killed may have forked meanwhile.
 const SEARCHES_MAX: usize = 16;
 
-/// Kills the processes of the group that carry the launch's tag; returns when they are gone.
+/// Kills the processes of the group that carry the tag; returns when they are gone.
 ///
 /// With the leader gone, the group's number proves nothing (it may be handed out again), so each
 /// process has to carry the tag, and is signalled through a pidfd that was opened before it was
 /// looked at. Blocks: not for an async task.
-pub(super) fn end(token: &LaunchToken, group: Pid) -> io::Result<()> {
+pub(super) fn end(tag: Tag<'_>, group: Pid) -> io::Result<()> {
     let deadline = clock::now() + KILLED_WAIT;
     for _ in 0..SEARCHES_MAX {
-        let found = find(token, group)?;
+        let found = find(tag, group)?;
         if found.is_empty() {
             return Ok(());
         }
@@ -44,14 +43,14 @@ pub(super) fn end(token: &LaunchToken, group: Pid) -> io::Result<()> {
     Err(io::Error::other("its process group forks faster than it can be killed"))
 }
 
-fn find(token: &LaunchToken, group: Pid) -> io::Result<Vec<OwnedFd>> {
+fn find(tag: Tag<'_>, group: Pid) -> io::Result<Vec<OwnedFd>> {
     let mut found = Vec::new();
-    for (pid, stat) in procfs::tagged(token)? {
+    for (pid, stat) in procfs::tagged(tag)? {
         if stat.group != group.as_raw_pid() {
             continue;
         }
         let Some(pidfd) = open_pidfd(pid)? else { continue };
-        let same = procfs::stat_if_tagged(pid, token)?;
+        let same = procfs::stat_if_tagged(pid, tag)?;
         if same.is_some_and(|same| same.group == stat.group) {
             found.push(pidfd);
         }

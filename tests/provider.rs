@@ -1,0 +1,12 @@
+//! The providers, with real processes.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod provider {
+    mod adoption;
+    mod contract;
+    mod ending;
+    mod exits;
+    mod logs;
+    mod state;
+    mod world;
+}

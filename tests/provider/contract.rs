@@ -1,0 +1,109 @@
+//! What every provider has to do, whatever its machines are.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::slice;
+
+use cloudaps::fleet::{InstanceId, Vitals};
+use cloudaps::provider::fixed;
+use cloudaps::provider::process::Workload;
+use cloudaps::provider::{Fault, Provider};
+
+use super::world::{World, eventually, launch};
+
+/// The contract of [`Provider`], step by step.
+async fn keeps_the_contract(provider: &impl Provider) {
+    assert_eq!(provider.list().await.unwrap(), []);
+
+    let first = provider.launch(&launch(0)).await.unwrap();
+    assert_eq!(first.slot, launch(0).slot);
+    assert_eq!(first.token, Some(launch(0).token));
+    assert_eq!(first.vitals, Vitals::Running);
+
+    let again = provider.launch(&launch(0)).await.unwrap();
+    assert_eq!(again, first, "the same token made two instances");
+
+    let second = provider.launch(&launch(1)).await.unwrap();
+    assert_ne!(second.id, first.id);
+    assert_ne!(second.address, first.address);
+    assert_eq!(provider.list().await.unwrap(), [first.clone(), second.clone()]);
+
+    provider.terminate(&first.id).await.unwrap();
+    assert_eq!(provider.list().await.unwrap(), slice::from_ref(&second));
+    provider.terminate(&first.id).await.unwrap();
+    provider.terminate(&InstanceId::new("never-launched")).await.unwrap();
+    assert_eq!(provider.list().await.unwrap(), slice::from_ref(&second));
+
+    provider.terminate(&second.id).await.unwrap();
+    assert_eq!(provider.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn processes_of_a_shell_keep_the_contract() {
+    keeps_the_contract(&World::running("exec sleep 60").provider).await;
+}
+
+#[tokio::test]
+async fn processes_of_a_users_server_keep_the_contract() {
+    let world = World::with("unused", |config| config.instances = python());
+    keeps_the_contract(&world.provider).await;
+}
+
+#[tokio::test]
+async fn a_users_server_serves_at_the_address_that_it_was_given() {
+    let world = World::with("unused", |config| config.instances = python());
+    let instance = world.launch(0).await;
+    let address = instance.address.unwrap();
+    assert!((20_000..32_000).contains(&address.port()), "{address}");
+    let answer = eventually("an answer of the server", || ask(address)).await;
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    world.terminate(&instance.id).await;
+    assert_eq!(ask(address), None, "it still serves");
+}
+
+#[tokio::test]
+async fn two_launches_of_one_token_at_once_make_one_instance() {
+    let world = World::running("exec sleep 60");
+    let launch = launch(0);
+    let (one, other) = tokio::join!(world.provider.launch(&launch), world.provider.launch(&launch));
+    assert_eq!(one.unwrap(), other.unwrap());
+    assert_eq!(world.list().await.len(), 1);
+}
+
+#[tokio::test]
+async fn given_servers_are_listed_and_never_launched_or_ended() {
+    let endpoints: [SocketAddr; 2] = ["127.0.0.1:81", "127.0.0.1:80"].map(|at| at.parse().unwrap());
+    let provider = fixed::Provider::new(&endpoints).unwrap();
+    let listed = provider.list().await.unwrap();
+    assert_eq!(listed.iter().map(|one| one.address.unwrap()).collect::<Vec<_>>(), endpoints);
+    assert_eq!(listed.iter().map(|one| one.slot.index).collect::<Vec<_>>(), [0, 1]);
+    assert!(listed.iter().all(|one| one.token.is_none() && one.vitals == Vitals::Running));
+    assert_eq!(listed[0].id, InstanceId::new("127.0.0.1:81"));
+
+    let launched = provider.launch(&launch(0)).await.unwrap_err();
+    let ended = provider.terminate(&listed[0].id).await.unwrap_err();
+    for error in [launched, ended] {
+        assert_eq!(error.fault, Fault::Denied);
+        assert!(error.to_string().contains("provider static owns no machine"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_that_is_given_twice_is_refused_by_name() {
+    let endpoints = ["127.0.0.1:80".parse().unwrap(); 2];
+    let error = fixed::Provider::new(&endpoints).unwrap_err().to_string();
+    assert!(error.contains("127.0.0.1:80"), "{error}");
+}
+
+fn python() -> Workload {
+    let words = ["python3", "-m", "http.server", "{port}", "--bind", "127.0.0.1"];
+    Workload::Command(words.map(str::to_owned).into())
+}
+
+fn ask(address: SocketAddr) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
