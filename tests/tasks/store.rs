@@ -11,7 +11,7 @@ use crate::support::{ANY, JSON, Service, cloudaps, run, serve, stderr, until};
 
 #[track_caller]
 fn assert_refused(file: &Path, words: &[&str]) {
-    let output = run(serve(file, ANY).stdout(Stdio::null()).stderr(Stdio::piped()));
+    let output = run(&mut serve(file, ANY));
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(words.iter().all(|word| said.contains(word)), "{said}");

@@ -116,8 +116,7 @@ impl Service {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(pid(&self.child), signal).unwrap();
     }
 
     /// Waits for the process to end by itself.
@@ -196,6 +195,10 @@ impl Answer {
     }
 }
 
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
+}
+
 /// Waits until `event` has happened.
 pub(crate) fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::now() + DEADLINE;
@@ -208,11 +211,16 @@ pub(crate) fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     panic!("in vain: {what}");
 }
 
-/// Runs the program to its end.
+/// Runs the program to its end; one that does not end is killed, and the test fails.
 pub(crate) fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.code().is_some(), "{output:?}");
-    output
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = pid(&child);
+    let (sender, output) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+    output.recv_timeout(DEADLINE).unwrap_or_else(|error| {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("{command:?} does not end: {error}");
+    })
 }
 
 pub(crate) fn stdout(output: &Output) -> &str {
