@@ -1,0 +1,90 @@
+//! The HTTP/1.1 codec of the proxy: bytes in, decisions and bytes out. Pure: no IO, async, clock
+//! or randomness, and no allocation per message once the caller's buffers have grown.
+//!
+//! `httparse` finds the tokens of a head; how strict we are is decided here. Where RFC 9112 lets a
+//! recipient choose between repairing and refusing, we refuse: a message that two parsers can read
+//! in two ways is how requests get smuggled past a proxy. What passes is written anew in canonical
+//! form, so that the next parser has nothing left to guess.
+//!
+//! Heads ([`RequestHead`], [`ResponseHead`]) hold offsets, not borrows: they are reused from one
+//! message to the next, and the text they tell about stays in the caller's buffer.
+
+mod body;
+pub mod chunked;
+mod date;
+mod fields;
+mod forward;
+mod framing;
+mod host;
+mod method;
+mod name;
+mod refusal;
+mod reply;
+mod request;
+mod request_id;
+mod response;
+mod syntax;
+mod target;
+
+pub use body::{Body, Decoded};
+pub use date::date;
+pub use forward::{Forwarding, Hop, Peer, Scheme, write_request};
+pub use framing::Framing;
+pub use method::Method;
+pub use refusal::Refusal;
+pub use reply::{Delivery, Interim, Reply, interim, write_interim, write_response};
+pub use request::{Hops, RequestHead};
+pub use request_id::{InvalidRequestId, RequestId};
+pub use response::ResponseHead;
+
+/// How much of a head we are willing to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a head, from its first line to its empty line; also of a trailer section.
+    pub head: usize,
+    /// Header lines in a head; also in a trailer section.
+    pub headers: usize,
+    /// Bytes of a request target.
+    pub target: usize,
+}
+
+impl Default for Limits {
+    /// Twice what the common servers behind us accept (8 KiB per line, 100 headers, 32 KiB in
+    /// all), so that it is the server's own limit that its users meet.
+    fn default() -> Self {
+        Self { head: 64 * 1024, headers: 100, target: 16 * 1024 }
+    }
+}
+
+/// Whether a message, or a part of one, has been read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// Nothing is wrong yet; more bytes are needed.
+    Incomplete,
+    /// The end has been read.
+    Complete,
+}
+
+/// The version a message speaks. A later 1.x counts as 1.1 (RFC 9110 §2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: no chunked coding, no interim responses, closes unless asked not to.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+}
+
+/// Whether a connection outlives the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Persistence {
+    /// The connection can carry another message.
+    #[default]
+    KeepAlive,
+    /// The connection ends with this message.
+    Close,
+}
+
+#[cfg(test)]
+mod tests;

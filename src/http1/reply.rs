@@ -1,0 +1,152 @@
+//! The response as it goes back: a new head, made of what the server sent and may pass.
+
+use super::fields::{Field, push_line};
+use super::forward::{push_content_length, push_list, push_via};
+use super::name::Name;
+use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
+
+/// What the response answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The method of the request.
+    pub method: Method,
+    /// The version the client speaks.
+    pub version: Version,
+    /// Whether the client's connection should outlive the response.
+    pub persistence: Persistence,
+    /// The id of the request.
+    pub request_id: &'a RequestId,
+    /// The time, for a response without a `Date` (RFC 9110 §6.6.1); see [`super::date`].
+    pub date: Option<&'a [u8]>,
+}
+
+/// How the response must be delivered, now that its head has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Delivery {
+    /// How to frame the body.
+    pub framing: Framing,
+    /// Whether the client's connection outlives it.
+    pub persistence: Persistence,
+}
+
+/// What to do with an interim response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interim {
+    /// Pass it on, and read the next.
+    Forward,
+    /// Drop it, and read the next.
+    Swallow,
+}
+
+/// What to do with an interim response of that `status` to `request` (RFC 9110 §15.2).
+#[must_use]
+pub fn interim(request: &RequestHead, status: u16) -> Interim {
+    match (request.version(), status) {
+        (Version::Http10, _) => Interim::Swallow,
+        (Version::Http11, 100) if !request.expects_continue() => Interim::Swallow,
+        (Version::Http11, _) => Interim::Forward,
+    }
+}
+
+/// Appends to `out` the head that goes downstream for the interim response `head`.
+pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    push_status_line(out, head, bytes);
+    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends to `out` the head that goes downstream for the final response `head`, whose text is in
+/// `bytes`. Tells how the body has to follow.
+pub fn write_response(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    reply: &Reply<'_>,
+) -> Delivery {
+    let delivery = delivery(head, reply);
+    push_status_line(out, head, bytes);
+    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    push_framing(out, head, delivery.framing);
+    push_connection(out, reply.version, delivery.persistence);
+    if let Some(date) =
+        reply.date.filter(|_| head.fields.values(bytes, Name::Date).next().is_none())
+    {
+        push_line(out, b"Date", date);
+    }
+    push_list(out, b"Via", head.fields.values(bytes, Name::Via));
+    push_via(out, head.version());
+    push_line(out, b"X-Request-Id", reply.request_id.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    delivery
+}
+
+fn delivery(head: &ResponseHead, reply: &Reply<'_>) -> Delivery {
+    let framing = match (head.framing(), reply.version) {
+        (Framing::Chunked | Framing::UntilClose, Version::Http10) => Framing::UntilClose,
+        (Framing::UntilClose, Version::Http11) => Framing::Chunked,
+        (framing, _) => framing,
+    };
+    let persistence = match framing {
+        Framing::UntilClose => Persistence::Close,
+        Framing::Empty | Framing::Length(_) | Framing::Chunked => reply.persistence,
+    };
+    Delivery { framing, persistence }
+}
+
+/// Always our own version, which is not the server's (RFC 9110 §6.2).
+fn push_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    let (status, reason) = head.status_and_reason(bytes);
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status);
+    out.push(b' ');
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a header goes back as it came.
+fn passes(field: &Field, head: &ResponseHead, bytes: &[u8]) -> bool {
+    match field.name {
+        Name::Other | Name::Disguised => !head.fields.lists(bytes, field),
+        Name::Date
+        | Name::Expect
+        | Name::Forwarded
+        | Name::Host
+        | Name::MaxForwards
+        | Name::XForwardedFor
+        | Name::XForwardedHost
+        | Name::XForwardedOther
+        | Name::XForwardedProto => true,
+        Name::Connection
+        | Name::ContentLength
+        | Name::HopByHop
+        | Name::TransferEncoding
+        | Name::Upgrade
+        | Name::Via
+        | Name::XRequestId => false,
+    }
+}
+
+fn push_framing(out: &mut Vec<u8>, head: &ResponseHead, framing: Framing) {
+    match framing {
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::Length(length) => push_content_length(out, length),
+        // After HEAD and in a 304 it tells about the body that is not there (RFC 9110 §8.6); a
+        // 204 must not have one.
+        Framing::Empty => {
+            if let Some(length) = head.declared_length.filter(|_| head.status() != 204) {
+                push_content_length(out, length);
+            }
+        }
+        Framing::UntilClose => {}
+    }
+}
+
+/// Says only what the client would not assume by itself (RFC 9112 §9.3).
+fn push_connection(out: &mut Vec<u8>, version: Version, persistence: Persistence) {
+    match (version, persistence) {
+        (_, Persistence::Close) => push_line(out, b"Connection", b"close"),
+        (Version::Http10, Persistence::KeepAlive) => push_line(out, b"Connection", b"keep-alive"),
+        (Version::Http11, Persistence::KeepAlive) => {}
+    }
+}

@@ -1,0 +1,356 @@
+//! The head of a request: read, checked and understood.
+
+use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
+use super::framing::Declared;
+use super::host::authority;
+use super::name::Name;
+use super::syntax::{decimal, elements, is_token};
+use super::target::Target;
+use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, Version};
+
+/// Empty lines tolerated before a request. RFC 9112 §2.2 asks for one, which old clients sent
+/// after a body; more is not a client.
+const LEADING_LINES_MAX: usize = 2;
+/// The longest method in the IANA registry has 16 letters.
+const METHOD_MAX: usize = 32;
+/// What a request line has besides method and target: two spaces, the version, CRLF.
+const LINE_REST: usize = 12;
+/// A request that carries our own `Via` this often goes in circles. A balancer and a forwarder in
+/// front of one another make two.
+const VIA_OURS_MAX: usize = 8;
+/// The name that we go by in `Via`.
+pub(super) const PSEUDONYM: &[u8] = b"cloudaps";
+
+/// How much further a request may travel: `Max-Forwards`, which counts for OPTIONS only
+/// (RFC 9110 §7.6.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hops {
+    /// No limit.
+    #[default]
+    Unlimited,
+    /// This many more hops, at least one.
+    Left(u64),
+    /// None: we are the one to answer it.
+    Exhausted,
+}
+
+/// The head of a request. Made once per connection and reused for each request on it.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    /// The bytes already looked at while the head was incomplete.
+    seen: usize,
+    line: Line,
+    pub(super) fields: Fields,
+    facts: Facts,
+    len: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    method: Method,
+    token: Span,
+    target: Target,
+    version: Version,
+    end: usize,
+}
+
+/// What the header lines say, taken together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    declared: Declared,
+    framing: Framing,
+    host: Option<Span>,
+    expects_continue: bool,
+    hops: Hops,
+    names_upgrade: bool,
+}
+
+impl RequestHead {
+    /// Forgets the request and keeps the memory. Call it before each new request.
+    pub fn clear(&mut self) {
+        self.seen = 0;
+        self.len = 0;
+        self.line = Line::default();
+        self.facts = Facts::default();
+        self.fields.clear();
+    }
+
+    /// Reads the head that begins with the first of `bytes`. While it is incomplete, call again
+    /// with the same bytes and more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] says why this is no request to pass on. Answer with its status, and close.
+    pub fn parse(&mut self, bytes: &[u8], limits: &Limits) -> Result<Progress, Refusal> {
+        let limit = limits.head.min(HEAD_CEILING);
+        let window = &bytes[..bytes.len().min(limit)];
+        if may_end_after(window, self.seen)
+            && let Progress::Complete = self.read(window, limits)?
+        {
+            return Ok(Progress::Complete);
+        }
+        self.seen = window.len();
+        if bytes.len() >= limit { Err(overflow(window, limits)) } else { Ok(Progress::Incomplete) }
+    }
+
+    /// Length of the head: the body begins there. Zero until the head is complete.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a complete head is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.line.method
+    }
+
+    /// The method as it was written.
+    #[must_use]
+    pub fn method_token<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        self.line.token.of(bytes)
+    }
+
+    /// Path and query. Empty or without its slash if an absolute URI was written so.
+    #[must_use]
+    pub fn path<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        self.line.target.path.of(bytes)
+    }
+
+    /// The version the client speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// How the end of the body is told. Never [`Framing::UntilClose`].
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.facts.framing
+    }
+
+    /// Whether the client wants the connection to outlive this request (RFC 9112 §9.3).
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        self.fields.options().persistence(self.line.version)
+    }
+
+    /// Whether the client may wait for `100 Continue` before it sends the body.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.facts.expects_continue
+    }
+
+    /// Whether the client offers to switch protocols on this request (RFC 9110 §7.8). HTTP/1.0
+    /// cannot, and we let only a GET without a body.
+    #[must_use]
+    pub fn asks_upgrade(&self) -> bool {
+        self.facts.names_upgrade
+            && self.fields.options().upgrade
+            && self.line.version == Version::Http11
+            && self.line.method == Method::Get
+            && self.facts.framing == Framing::Empty
+    }
+
+    /// How much further the request may travel.
+    #[must_use]
+    pub fn hops(&self) -> Hops {
+        self.facts.hops
+    }
+
+    /// Host and port that the request is for: those of an absolute URI, else the `Host` header.
+    /// HTTP/1.0 may have neither.
+    #[must_use]
+    pub fn host<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let host = self.line.target.authority.or(self.facts.host);
+        host.map(|span| span.of(bytes))
+    }
+
+    /// Names and values of the headers, in order.
+    pub fn headers<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
+        self.fields.iter().map(|field| (field.token.of(bytes), field.value.of(bytes)))
+    }
+
+    /// The first header of that name.
+    #[must_use]
+    pub fn header<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+        let mut headers = self.headers(bytes);
+        headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// The client's own `X-Request-Id`, if there is one and only one, and it is fit to be logged.
+    #[must_use]
+    pub fn request_id(&self, bytes: &[u8]) -> Option<RequestId> {
+        let mut values = self.fields.values(bytes, Name::XRequestId);
+        let id = RequestId::try_from(values.next()?).ok()?;
+        values.next().is_none().then_some(id)
+    }
+
+    pub(super) fn target(&self) -> Target {
+        self.line.target
+    }
+
+    fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<Progress, Refusal> {
+        let Some(line) = Line::read(bytes, limits)? else { return Ok(Progress::Incomplete) };
+        let read = self.fields.read(bytes, line.end, limits, BeforeColon::Nothing)?;
+        let Some(len) = read else { return Ok(Progress::Incomplete) };
+        self.line = line;
+        self.facts = Facts::gather(&self.fields, bytes, &line)?;
+        self.len = len;
+        Ok(Progress::Complete)
+    }
+}
+
+/// What is wrong with a head that fills `window` to the limit and has no end.
+fn overflow(window: &[u8], limits: &Limits) -> Refusal {
+    match Line::read(window, limits) {
+        Ok(Some(_)) => Refusal::HeadTooLarge,
+        Ok(None) => Refusal::TargetTooLong,
+        Err(refusal) => refusal,
+    }
+}
+
+/// Whether the end of a head may be among the bytes after the first `seen`. Keeps a client that
+/// sends a head byte by byte from having it parsed once per byte.
+pub(super) fn may_end_after(bytes: &[u8], seen: usize) -> bool {
+    if seen == 0 {
+        return true;
+    }
+    // An end that we would accept is LF CR LF; LF LF is one that we want to refuse at once.
+    let new = &bytes[seen.saturating_sub(2)..];
+    new.windows(2).any(|pair| pair == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
+}
+
+impl Line {
+    fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Self>, Refusal> {
+        let Some(start) = skip_empty_lines(bytes)? else { return Ok(None) };
+        let rest = &bytes[start..];
+        let Some(line_feed) = rest.iter().position(|&byte| byte == b'\n') else {
+            let longest = limits.target.saturating_add(METHOD_MAX + LINE_REST);
+            return if rest.len() > longest { Err(Refusal::TargetTooLong) } else { Ok(None) };
+        };
+        let line = rest[..line_feed].strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
+        let [token, target, version] = split(line)?;
+        let method = method(token)?;
+        let version = read_version(version)?;
+        if target.len() > limits.target {
+            return Err(Refusal::TargetTooLong);
+        }
+        let target = Target::read(target, start + token.len() + 1, method)?;
+        let token = Span::new(start..start + token.len());
+        Ok(Some(Self { method, token, target, version, end: start + line_feed + 1 }))
+    }
+}
+
+/// Where the request line begins; `None` if that is not known yet.
+fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
+    let mut start = 0;
+    loop {
+        match &bytes[start..] {
+            [] | [b'\r'] => return Ok(None),
+            [b'\r', b'\n', ..] if start == 2 * LEADING_LINES_MAX => {
+                return Err(Refusal::LeadingLines);
+            }
+            [b'\r', b'\n', ..] => start += 2,
+            _ => return Ok(Some(start)),
+        }
+    }
+}
+
+/// Method, target and version: three words between single spaces (RFC 9112 §3).
+fn split(line: &[u8]) -> Result<[&[u8]; 3], Refusal> {
+    let mut words = line.split(|&byte| byte == b' ');
+    match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(method), Some(target), Some(version), None) => Ok([method, target, version]),
+        _ => Err(Refusal::RequestLine),
+    }
+}
+
+fn method(token: &[u8]) -> Result<Method, Refusal> {
+    match token {
+        _ if !is_token(token) => Err(Refusal::Method),
+        _ if token.len() > METHOD_MAX => Err(Refusal::MethodTooLong),
+        // It would echo what the client must not see, such as the headers that we add.
+        b"TRACE" => Err(Refusal::Trace),
+        _ => Ok(Method::of(token)),
+    }
+}
+
+/// The version: case-sensitive, one digit each (RFC 9112 §2.3).
+pub(super) fn read_version(text: &[u8]) -> Result<Version, Refusal> {
+    match text {
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
+            Err(Refusal::VersionUnsupported)
+        }
+        _ => Err(Refusal::Version),
+    }
+}
+
+impl Facts {
+    fn gather(fields: &Fields, bytes: &[u8], line: &Line) -> Result<Self, Refusal> {
+        let mut facts = Self::default();
+        let mut via_ours = 0;
+        for field in fields.iter() {
+            let value = field.value.of(bytes);
+            match field.name {
+                Name::Host => facts.add_host(value, field.value)?,
+                Name::ContentLength => facts.declared.add_length(value)?,
+                Name::TransferEncoding => facts.declared.add_coding(value)?,
+                Name::Expect => facts.add_expectation(value, line.version)?,
+                Name::MaxForwards if line.method == Method::Options => facts.add_hops(value)?,
+                Name::Upgrade => facts.names_upgrade |= !value.is_empty(),
+                Name::Via => via_ours += elements(value).filter(|&via| is_ours(via)).count(),
+                _ => {}
+            }
+        }
+        if facts.host.is_none() && line.version == Version::Http11 {
+            return Err(Refusal::HostMissing);
+        }
+        if via_ours >= VIA_OURS_MAX {
+            return Err(Refusal::Loop);
+        }
+        facts.framing = facts.declared.of_request(line.version)?;
+        facts.expects_continue &= !matches!(facts.framing, Framing::Empty | Framing::Length(0));
+        Ok(facts)
+    }
+
+    fn add_host(&mut self, value: &[u8], span: Span) -> Result<(), Refusal> {
+        if self.host.is_some() {
+            return Err(Refusal::HostRepeated);
+        }
+        let canonical = authority(value).ok_or(Refusal::Host)?;
+        let start = span.range().start;
+        self.host = Some(Span::new(start..start + canonical.len));
+        Ok(())
+    }
+
+    /// HTTP/1.0 knows no expectations, so there they are ignored (RFC 9110 §10.1.1).
+    fn add_expectation(&mut self, value: &[u8], version: Version) -> Result<(), Refusal> {
+        if version == Version::Http10 {
+            return Ok(());
+        }
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::Expectation);
+        }
+        self.expects_continue = true;
+        Ok(())
+    }
+
+    fn add_hops(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let first = self.hops == Hops::Unlimited;
+        self.hops = match decimal(value).filter(|_| first).ok_or(Refusal::MaxForwards)? {
+            0 => Hops::Exhausted,
+            left => Hops::Left(left),
+        };
+        Ok(())
+    }
+}
+
+/// Whether an element of `Via`, `1.1 pseudonym (comment)`, is ours.
+fn is_ours(via: &[u8]) -> bool {
+    let mut words = via.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(PSEUDONYM))
+}

@@ -1,0 +1,51 @@
+//! The id that follows one request through every log.
+
+/// Room for a UUID, a W3C trace parent (55) or what the large clouds send; longer ones are not
+/// ids but somebody's data.
+const LEN_MAX: usize = 64;
+
+/// The value of `X-Request-Id`: 1 to 64 letters, digits and `-._~+/=:;@`. Held in place, so that it
+/// outlives the buffer it came from without an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    text: [u8; LEN_MAX],
+    len: u8,
+}
+
+/// The text is not fit to be a request id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request id is 1 to {LEN_MAX} letters, digits and -._~+/=:;@")]
+pub struct InvalidRequestId;
+
+impl RequestId {
+    /// An id of 32 hexadecimal digits, made from a random `draw`.
+    #[must_use]
+    pub fn from_draw(draw: u128) -> Self {
+        let mut text = [0; LEN_MAX];
+        for (index, digit) in text.iter_mut().take(32).enumerate() {
+            let nibble = (draw >> (124 - 4 * index)) & 0xf;
+            *digit = b"0123456789abcdef"[nibble as usize];
+        }
+        Self { text, len: 32 }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.len)]
+    }
+}
+
+impl TryFrom<&[u8]> for RequestId {
+    type Error = InvalidRequestId;
+
+    fn try_from(given: &[u8]) -> Result<Self, InvalidRequestId> {
+        let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:;@".contains(byte);
+        if given.is_empty() || given.len() > LEN_MAX || !given.iter().all(sane) {
+            return Err(InvalidRequestId);
+        }
+        let mut text = [0; LEN_MAX];
+        text[..given.len()].copy_from_slice(given);
+        Ok(Self { text, len: given.len() as u8 })
+    }
+}

@@ -1,0 +1,187 @@
+//! The head of a response: read, checked and understood.
+
+use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
+use super::framing::Declared;
+use super::name::Name;
+use super::request::{may_end_after, read_version};
+use super::syntax::is_value_byte;
+use super::{Framing, Limits, Method, Persistence, Progress, Refusal, Version};
+
+/// `HTTP/1.1 200`, before the reason.
+const STATUS_LEN: usize = 12;
+
+/// The head of a response. Made once per connection and reused for each response on it.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// The bytes already looked at while the head was incomplete.
+    seen: usize,
+    line: Line,
+    pub(super) fields: Fields,
+    framing: Framing,
+    persistence: Persistence,
+    /// `Content-Length` as declared; also where no body follows, as after HEAD.
+    pub(super) declared_length: Option<u64>,
+    len: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    version: Version,
+    status: u16,
+    reason: Span,
+    end: usize,
+}
+
+impl ResponseHead {
+    /// Forgets the response and keeps the memory. Call it before each new response.
+    pub fn clear(&mut self) {
+        self.seen = 0;
+        self.len = 0;
+        self.line = Line::default();
+        self.fields.clear();
+    }
+
+    /// Reads the head that begins with the first of `bytes` and answers a request of method
+    /// `request`. While it is incomplete, call again with the same bytes and more.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] says why this is no response to pass on. Close the connection it came from.
+    pub fn parse(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        request: Method,
+    ) -> Result<Progress, Refusal> {
+        let limit = limits.head.min(HEAD_CEILING);
+        let window = &bytes[..bytes.len().min(limit)];
+        if may_end_after(window, self.seen)
+            && let Progress::Complete = self.read(window, limits, request)?
+        {
+            return Ok(Progress::Complete);
+        }
+        self.seen = window.len();
+        if bytes.len() >= limit { Err(Refusal::HeadTooLarge) } else { Ok(Progress::Incomplete) }
+    }
+
+    /// Length of the head: the body begins there. Zero until the head is complete.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a complete head is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The status code, at least 100.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.line.status
+    }
+
+    /// The version the server speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.line.version
+    }
+
+    /// How the end of the body is told.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the connection may carry another request once the body has been read.
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    /// Whether another response to the same request follows (RFC 9110 §15.2).
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        self.line.status < 200
+    }
+
+    /// Names and values of the headers, in order.
+    pub fn headers<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
+        self.fields.iter().map(|field| (field.token.of(bytes), field.value.of(bytes)))
+    }
+
+    /// The first header of that name.
+    #[must_use]
+    pub fn header<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
+        let mut headers = self.headers(bytes);
+        headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// The three digits, a space and the reason, which may be empty.
+    pub(super) fn status_and_reason<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+        (&bytes[STATUS_LEN - 3..STATUS_LEN], self.line.reason.of(bytes))
+    }
+
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        request: Method,
+    ) -> Result<Progress, Refusal> {
+        let Some(line) = Line::read(bytes)? else { return Ok(Progress::Incomplete) };
+        let read = self.fields.read(bytes, line.end, limits, BeforeColon::Spaces)?;
+        let Some(len) = read else { return Ok(Progress::Incomplete) };
+        if line.status == 101 {
+            return Err(Refusal::SwitchingProtocols);
+        }
+        let declared = declared(&self.fields, bytes)?;
+        let (framing, agreed) = declared.of_response(line.version, line.status, request)?;
+        self.persistence = match agreed {
+            Persistence::KeepAlive => self.fields.options().persistence(line.version),
+            Persistence::Close => Persistence::Close,
+        };
+        self.framing = framing;
+        self.declared_length = declared.length;
+        self.line = line;
+        self.len = len;
+        Ok(Progress::Complete)
+    }
+}
+
+impl Line {
+    fn read(bytes: &[u8]) -> Result<Option<Self>, Refusal> {
+        let Some(line_feed) = bytes.iter().position(|&byte| byte == b'\n') else {
+            return Ok(None);
+        };
+        let line = bytes[..line_feed].strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
+        let (start, reason) = line.split_at_checked(STATUS_LEN).ok_or(Refusal::StatusLine)?;
+        let (version, status) = start.split_at(STATUS_LEN - 4);
+        // Without a reason the space after the code is missing too, at some servers.
+        let separated = matches!(reason, [] | [b' ', ..]);
+        if !separated || !reason.iter().copied().all(is_value_byte) {
+            return Err(Refusal::StatusLine);
+        }
+        let reason = Span::new((STATUS_LEN + 1).min(line.len())..line.len());
+        let (version, status) = (read_version(version)?, read_status(status)?);
+        Ok(Some(Self { version, status, reason, end: line_feed + 1 }))
+    }
+}
+
+/// A space and three digits (RFC 9112 §4).
+fn read_status(text: &[u8]) -> Result<u16, Refusal> {
+    match *text {
+        [b' ', hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            let digit = |byte: u8| u16::from(byte - b'0');
+            Ok(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
+        }
+        _ => Err(Refusal::StatusLine),
+    }
+}
+
+fn declared(fields: &Fields, bytes: &[u8]) -> Result<Declared, Refusal> {
+    let mut declared = Declared::default();
+    for field in fields.iter() {
+        match field.name {
+            Name::ContentLength => declared.add_length(field.value.of(bytes))?,
+            Name::TransferEncoding => declared.add_coding(field.value.of(bytes))?,
+            _ => {}
+        }
+    }
+    Ok(declared)
+}

@@ -1,0 +1,121 @@
+//! A client's connection: waiting for its next request, and the ways to part from it.
+
+use std::cell::Cell;
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::buffer::Buffer;
+use super::error::{Error, Kind};
+use super::io;
+use crate::http1::{Limits, Peer, Progress, RequestHead};
+
+/// Bytes that a refused client may still send before it is cut off: what a client with a window
+/// of the usual size has under way when the answer reaches it.
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+
+/// One accepted connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    /// The address, as the forwarding headers name it.
+    pub(super) peer: Peer,
+    is_idle: Cell<bool>,
+}
+
+/// What came of waiting for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// There is something to read.
+    Readable,
+    /// Nothing came in time.
+    Expired,
+}
+
+impl Client {
+    pub(super) fn new(stream: TcpStream, address: SocketAddr) -> Self {
+        // An IPv4 client of a dual-stack listener is named as what it is.
+        Self { stream, peer: Peer::from(address.ip().to_canonical()), is_idle: Cell::new(false) }
+    }
+
+    /// Waits for the first byte of a request, holding no buffer.
+    pub(super) async fn wait(&self, idle: Duration) -> Waited {
+        self.is_idle.set(true);
+        let readable = timeout(idle, io::readable(&self.stream)).await;
+        self.is_idle.set(false);
+        if readable.is_ok() { Waited::Readable } else { Waited::Expired }
+    }
+
+    /// Reads a request's head. Its first byte is there or on its way; the rest has `in_time`.
+    pub(super) async fn read_head(
+        &self,
+        inbound: &mut Buffer,
+        request: &mut RequestHead,
+        limits: &Limits,
+        in_time: Duration,
+    ) -> Result<(), Error> {
+        request.clear();
+        let reading = async {
+            loop {
+                let parsed = request.parse(inbound.filled(), limits);
+                match parsed.map_err(|refusal| Error::downstream(Kind::Refused(refusal)))? {
+                    Progress::Complete => return Ok(()),
+                    Progress::Incomplete => {}
+                }
+                match io::read(&self.stream, inbound).await {
+                    Ok(0) | Err(_) => return Err(Error::downstream(Kind::Gone)),
+                    Ok(_) => {}
+                }
+            }
+        };
+        let read = timeout(in_time, reading).await;
+        read.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
+    }
+
+    /// Ends the connection if no request is in flight on it and none has arrived.
+    pub(super) fn close_if_idle(&self) {
+        if self.is_idle.get() && io::is_quiet(&self.stream) {
+            io::wake_by_shutdown(&self.stream);
+        }
+    }
+
+    /// Returns when the client has left. What it sends meanwhile (the next request) is kept.
+    pub(super) async fn gone(&self, inbound: &mut Buffer) {
+        while inbound.has_room() {
+            match io::read(&self.stream, inbound).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        // A client that has filled the buffer ahead is noticed when it is answered.
+        std::future::pending::<()>().await;
+    }
+
+    /// Says that no more will come, and lets the client read what was said before its own bytes
+    /// make the system reset the connection (RFC 9112 §9.6).
+    pub(super) async fn linger(&self, inbound: &mut Buffer, limit: Duration) {
+        if SockRef::from(&self.stream).shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let discard = async {
+            let mut total = 0;
+            while total < LINGER_BYTES_MAX {
+                inbound.consume(inbound.filled().len());
+                match io::read(&self.stream, inbound).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => total += count,
+                }
+            }
+        };
+        let _ = timeout(limit, discard).await;
+    }
+
+    /// Makes closing a reset: the client must not take what it has for the whole answer.
+    pub(super) fn reset(&self) {
+        // If it fails the connection is gone, which is as clear.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,115 @@
+//! What each thread has counted. One writer per cell, so counting is a plain load and store.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Sums over all threads, since the engine started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Request heads that were accepted.
+    pub requests: u64,
+    /// Answers by class: 2xx is `answers[2]`, whoever gave them; 1xx are not final, so never here.
+    pub answers: [u64; 6],
+    /// Tries after the first, of all requests.
+    pub retries: u64,
+    /// Requests that had to wait for an endpoint.
+    pub held: u64,
+    /// Answers that were cut short because the endpoint's was.
+    pub aborted: u64,
+    /// Requests whose client left before the answer.
+    pub abandoned: u64,
+    /// Times that an endpoint was ejected.
+    pub ejections: u64,
+    /// Client connections accepted.
+    pub accepted: u64,
+    /// Client connections that ended.
+    pub closed: u64,
+    /// Connections opened to endpoints.
+    pub connects: u64,
+    /// Requests that began on a connection to an endpoint that was already open.
+    pub reuses: u64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+#[repr(usize)]
+pub(super) enum Count {
+    Requests,
+    Retries,
+    Held,
+    Aborted,
+    Abandoned,
+    Ejections,
+    Accepted,
+    Closed,
+    Connects,
+    Reuses,
+    /// Followed by one cell for each class of status.
+    Answers,
+}
+
+const ANSWERS: usize = Count::Answers as usize;
+const CELLS: usize = ANSWERS + 6;
+
+/// One thread's cells.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Tally {
+    cells: [AtomicU64; CELLS],
+}
+
+impl Tally {
+    pub(super) fn add(&self, count: Count) {
+        self.bump(count as usize);
+    }
+
+    pub(super) fn add_answer(&self, status: u16) {
+        self.bump(ANSWERS + usize::from(status / 100).min(5));
+    }
+
+    fn bump(&self, cell: usize) {
+        let cell = &self.cells[cell];
+        cell.store(cell.load(Relaxed) + 1, Relaxed);
+    }
+
+    fn get(&self, count: Count) -> u64 {
+        self.cells[count as usize].load(Relaxed)
+    }
+}
+
+/// Adds the threads up.
+pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
+    let mut sum = Counters::default();
+    for tally in tallies {
+        sum.requests += tally.get(Count::Requests);
+        sum.retries += tally.get(Count::Retries);
+        sum.held += tally.get(Count::Held);
+        sum.aborted += tally.get(Count::Aborted);
+        sum.abandoned += tally.get(Count::Abandoned);
+        sum.ejections += tally.get(Count::Ejections);
+        sum.accepted += tally.get(Count::Accepted);
+        sum.closed += tally.get(Count::Closed);
+        sum.connects += tally.get(Count::Connects);
+        sum.reuses += tally.get(Count::Reuses);
+        for (class, cell) in sum.answers.iter_mut().zip(&tally.cells[ANSWERS..]) {
+            *class += cell.load(Relaxed);
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_summed_and_answers_kept_by_class() {
+        let tallies = [Tally::default(), Tally::default()];
+        for tally in &tallies {
+            tally.add(Count::Requests);
+            tally.add_answer(204);
+        }
+        tallies[1].add_answer(599);
+        let sum = sum(tallies.iter());
+        assert_eq!((sum.requests, sum.answers), (2, [0, 0, 2, 0, 0, 1]));
+    }
+}

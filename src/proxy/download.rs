@@ -1,0 +1,91 @@
+//! The answer's body on its way to the client.
+
+use std::time::Duration;
+
+use super::answering::Answering;
+use super::buffer::Buffer;
+use super::client::Client;
+use super::io;
+use super::settings::Settings;
+use super::upload::frame;
+use super::upstream::Link;
+use crate::http1::{self, Framing, chunked};
+
+/// An answer that is being relayed.
+#[derive(Debug)]
+pub(super) struct Download<'a> {
+    answer: &'a mut Buffer,
+    /// What goes to the client next; the head at first.
+    reply: &'a mut Vec<u8>,
+    body: http1::Body,
+    is_chunked: bool,
+    stall: Duration,
+}
+
+/// Why an answer was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The client does not read, or left.
+    Client,
+    /// The endpoint stopped in the middle of it.
+    Endpoint,
+}
+
+impl<'a> Download<'a> {
+    /// Takes over an answer whose head has been written to `reply`.
+    pub(super) fn begin(answering: Answering<'a>, delivery: Framing, settings: &Settings) -> Self {
+        let Answering { answer, response, reply, .. } = answering;
+        Self {
+            answer,
+            reply,
+            body: http1::Body::new(response.framing(), &settings.limits.head),
+            is_chunked: delivery == Framing::Chunked,
+            stall: settings.timeouts.stall,
+        }
+    }
+
+    /// Relays the rest, reading from the endpoint as the client takes it.
+    pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
+        let mut is_whole = self.absorb()?;
+        loop {
+            io::write_all(self.stall, &client.stream, self.reply).await.map_err(|_| Cut::Client)?;
+            self.reply.clear();
+            if is_whole {
+                return Ok(());
+            }
+            let read = io::read_within(self.stall, link.stream(), self.answer).await;
+            is_whole = match read.map_err(|_| Cut::Endpoint)? {
+                0 => self.end()?,
+                _ => self.absorb()?,
+            };
+        }
+    }
+
+    /// Whether the endpoint sent more than its answer.
+    pub(super) fn has_leftover(&self) -> bool {
+        !self.answer.is_empty()
+    }
+
+    /// Moves what was read to `reply`, in the framing that the client gets. Says whether that was
+    /// the end of the body.
+    fn absorb(&mut self) -> Result<bool, Cut> {
+        if !self.body.is_done() {
+            let decoded = self.body.decode(self.answer.filled_mut()).map_err(|_| Cut::Endpoint)?;
+            frame(self.reply, &self.answer.filled()[decoded.data], self.is_chunked);
+            self.answer.consume(decoded.consumed);
+        }
+        if self.body.is_done() && self.is_chunked {
+            self.reply.extend_from_slice(chunked::LAST);
+        }
+        Ok(self.body.is_done())
+    }
+
+    /// The endpoint closed: the end of a body that lasts until then, and too early for any other.
+    fn end(&mut self) -> Result<bool, Cut> {
+        self.body.end_of_stream().map_err(|_| Cut::Endpoint)?;
+        if self.is_chunked {
+            self.reply.extend_from_slice(chunked::LAST);
+        }
+        Ok(true)
+    }
+}

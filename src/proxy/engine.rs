@@ -1,0 +1,180 @@
+//! The engine as its owner sees it: bind, start, drain.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+
+use super::counters::{Counters, Tally, sum};
+use super::listen::{BindError, listen};
+use super::report::Report;
+use super::run::{Following, Order, run};
+use super::settings::Settings;
+use crate::pool::Pool;
+
+/// An engine whose port is taken, and that does not carry traffic yet.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    address: SocketAddr,
+    listeners: Vec<TcpListener>,
+}
+
+/// An engine that carries traffic. Dropping it cuts everything; [`Running::drain`] does not.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    tallies: Vec<Arc<Tally>>,
+    orders: watch::Sender<Order>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A thread that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its runtime could not be made.
+    #[error("cannot make the event loop of a thread")]
+    Runtime(#[source] io::Error),
+    /// The system refused it.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// There is no randomness to begin with.
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Engine {
+    /// Takes the port. From here on clients wait instead of being refused.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] if the address is taken (by another engine of the same user, too) or is not
+    /// this machine's.
+    pub fn bind(address: SocketAddr, settings: Settings) -> Result<Self, BindError> {
+        let settings = Settings { threads: settings.threads.max(1), ..settings };
+        let listeners = listen(address, settings.threads)?;
+        let address = listeners[0].local_addr().unwrap_or(address);
+        Ok(Self { settings, address, listeners })
+    }
+
+    /// Where it listens; the real port if 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many threads will carry traffic.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// Starts the threads, which follow the pool and send their reports.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the system is out of threads or descriptors; those that were started
+    /// have stopped then.
+    pub fn start(
+        self,
+        pool: watch::Receiver<Arc<Pool>>,
+        reports: mpsc::Sender<Report>,
+    ) -> Result<Running, StartError> {
+        let (orders, followed) = watch::channel(Order::Run);
+        let following = Following { pool, reports, orders: followed };
+        let seed = getrandom::u64().map_err(StartError::Random)?;
+        let mut running =
+            Running { address: self.address, tallies: Vec::new(), orders, threads: Vec::new() };
+        for (index, listener) in self.listeners.into_iter().enumerate() {
+            let thread = Starting {
+                index,
+                settings: self.settings,
+                authority: self.address.to_string().into_bytes(),
+                seed: seed.wrapping_add(index as u64),
+            };
+            running.spawn(thread, listener, following.clone())?;
+        }
+        Ok(running)
+    }
+}
+
+/// What a thread is started with.
+pub(super) struct Starting {
+    pub(super) index: usize,
+    pub(super) settings: Settings,
+    /// Our own name and port, for a request of HTTP/1.0 that names no host.
+    pub(super) authority: Vec<u8>,
+    pub(super) seed: u64,
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many threads carry traffic.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// What all threads have counted until now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        sum(self.tallies.iter().map(Arc::as_ref))
+    }
+
+    /// Stops accepting, closes idle connections, lets requests in flight finish for at most
+    /// `deadline`, and returns when all threads have ended.
+    pub async fn drain(mut self, deadline: Duration) {
+        // A thread that has panicked does not listen; the others do.
+        let _ = self.orders.send(Order::Drain(deadline));
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || join(threads)).await;
+        if joined.is_err() {
+            tracing::error!("the threads could not be joined");
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        starting: Starting,
+        listener: TcpListener,
+        following: Following,
+    ) -> Result<(), StartError> {
+        let runtime = runtime().map_err(StartError::Runtime)?;
+        let tally = Arc::new(Tally::default());
+        self.tallies.push(Arc::clone(&tally));
+        let handle = std::thread::Builder::new()
+            .name(format!("proxy-{}", starting.index))
+            .spawn(move || run(&runtime, listener, (starting, tally), following))
+            .map_err(StartError::Thread)?;
+        self.threads.push(handle);
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Drain(Duration::ZERO));
+        join(std::mem::take(&mut self.threads));
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the proxy panicked");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How requests flow: the engine that relays HTTP/1.1 between clients and endpoints.
+//!
+//! One thread per core, and nothing shared between them but what is written rarely: each has its
+//! own runtime, its own listening socket on the same port (`SO_REUSEPORT`), its own connections to
+//! the endpoints and its own counters. One task per client connection tells the story of its
+//! requests, see `session.rs`. The pool reaches the threads as an immutable snapshot, swapped
+//! whole: there is no reload, and a control plane that is stuck never stops the traffic.
+//!
+//! In the steady state a request costs no allocation, no lock that others contend for, no shared
+//! atomic and no change to what epoll watches.
+
+mod answering;
+mod buffer;
+mod client;
+mod counters;
+mod download;
+mod engine;
+mod error;
+mod io;
+mod listen;
+mod refuse;
+mod report;
+mod run;
+mod session;
+pub mod settings;
+mod snapshot;
+mod thread;
+mod tries;
+mod upload;
+mod upstream;
+
+pub use counters::Counters;
+pub use engine::{Engine, Running, StartError};
+pub use error::{Error, Kind, Side};
+pub use listen::{BindError, raise_descriptor_limit};
+pub use report::{Failure, Report};
+pub use settings::{Hold, Limits, Retry, Settings, Timeouts};

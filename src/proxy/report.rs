@@ -1,0 +1,72 @@
+//! What the engine tells the controller.
+
+use std::fmt;
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::pool::EndpointId;
+
+/// Something that the controller wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A request failed there. Dropped when the channel is full: the endpoint is ejected already,
+    /// and a report that comes a hundred times says nothing more.
+    Failed {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// How.
+        failure: Failure,
+    },
+    /// This thread has applied a snapshot in which the endpoint is not serving (or is absent), and
+    /// has nothing in flight there. Never dropped: a drain is over when all threads said so.
+    Quiet {
+        /// The endpoint.
+        endpoint: EndpointId,
+        /// The thread.
+        thread: usize,
+    },
+}
+
+/// How an endpoint failed a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// It refused the connection: nothing listens there.
+    Refused,
+    /// No connection could be opened: no route, or no answer in time.
+    Unreachable,
+    /// It closed the connection before it answered.
+    Reset,
+    /// It did not answer in time.
+    TimedOut,
+    /// What it answered is not HTTP.
+    Invalid,
+    /// We could not even try: this machine is out of descriptors, ports or memory.
+    Exhausted,
+}
+
+impl Failure {
+    /// Why a connection could not be opened.
+    pub(super) fn of_connect(error: &io::Error) -> Self {
+        const OURS: [Errno; 5] =
+            [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+        match Errno::from_io_error(error) {
+            Some(Errno::CONNREFUSED) => Self::Refused,
+            Some(errno) if OURS.contains(&errno) => Self::Exhausted,
+            _ => Self::Unreachable,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Refused => "refused the connection",
+            Self::Unreachable => "cannot be reached",
+            Self::Reset => "closed the connection before it answered",
+            Self::TimedOut => "did not answer in time",
+            Self::Invalid => "did not answer in HTTP",
+            Self::Exhausted => "not tried: out of descriptors, ports or memory",
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! The life of one thread: accept clients, follow the pool, drain.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::counters::Tally;
+use super::engine::Starting;
+use super::report::Report;
+use super::session::serve;
+use super::thread::Thread;
+use crate::pool::Pool;
+
+/// How long nothing is accepted after the system ran out of descriptors or memory: connections
+/// wait in the backlog meanwhile, and some of ours have time to end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that are still taken from the backlog when a drain begins: as many as fit in it.
+/// Closing the socket would reset them.
+const LAST_ACCEPTS_MAX: u32 = 4096;
+
+/// What a thread is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Carry traffic.
+    Run,
+    /// Stop accepting, and finish what is in flight within this time.
+    Drain(Duration),
+}
+
+/// What a thread follows.
+#[derive(Clone)]
+pub(super) struct Following {
+    pub(super) pool: watch::Receiver<Arc<Pool>>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) orders: watch::Receiver<Order>,
+}
+
+/// Runs a thread of the engine to its end.
+pub(super) fn run(
+    runtime: &Runtime,
+    listener: StdListener,
+    (starting, tally): (Starting, Arc<Tally>),
+    following: Following,
+) {
+    // Dropped at the end, whatever is still in flight is cut.
+    let local = LocalSet::new();
+    local.block_on(runtime, async {
+        let Following { mut pool, reports, mut orders } = following;
+        let thread = Rc::new(Thread::new(starting, tally, reports));
+        thread.apply(Arc::clone(&pool.borrow_and_update()));
+        let mut background = JoinSet::new();
+        let (follower, teller, ticker) =
+            (Rc::clone(&thread), Rc::clone(&thread), Rc::clone(&thread));
+        background.spawn_local(async move { follow_pool(&follower, pool).await });
+        background.spawn_local(async move { teller.tell_quiet().await });
+        background.spawn_local(async move { ticker.tick().await });
+        match TcpListener::from_std(listener) {
+            Ok(listener) => carry(&thread, listener, &mut orders).await,
+            Err(error) => tracing::error!(%error, "a thread cannot watch its listener"),
+        }
+    });
+}
+
+/// Carries traffic until told otherwise.
+async fn carry(thread: &Rc<Thread>, listener: TcpListener, orders: &mut watch::Receiver<Order>) {
+    let sessions = TaskTracker::new();
+    let order = tokio::select! {
+        biased;
+        order = next_order(orders) => order,
+        () = accept(thread, &listener, &sessions) => None,
+    };
+    let Some(limit) = order else { return };
+    accept_last(thread, &listener, &sessions).await;
+    drop(listener);
+    thread.drain();
+    sessions.close();
+    let finished = timeout(limit, sessions.wait()).await;
+    if finished.is_err() {
+        tracing::info!(thread = thread.index, cut = sessions.len(), "drain deadline reached");
+    }
+}
+
+/// How long to drain, or `None` to stop at once.
+async fn next_order(orders: &mut watch::Receiver<Order>) -> Option<Duration> {
+    let order = orders.wait_for(|order| *order != Order::Run).await.ok().map(|order| *order);
+    match order? {
+        Order::Drain(limit) => Some(limit),
+        Order::Run => None,
+    }
+}
+
+/// Applies each new pool. Without a publisher the last one stays.
+async fn follow_pool(thread: &Thread, mut pool: watch::Receiver<Arc<Pool>>) {
+    while pool.changed().await.is_ok() {
+        let next = Arc::clone(&pool.borrow_and_update());
+        thread.apply(next);
+    }
+}
+
+/// Accepts clients as long as there is room for them.
+async fn accept(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTracker) {
+    loop {
+        while !thread.has_room() {
+            thread.parted.notified().await;
+        }
+        match listener.accept().await {
+            Ok((stream, address)) => admit(thread, sessions, stream, address),
+            Err(error) => recover(thread, &error).await,
+        }
+    }
+}
+
+/// Accepts what waits already.
+async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTracker) {
+    for _ in 0..LAST_ACCEPTS_MAX {
+        match timeout(Duration::ZERO, listener.accept()).await {
+            Ok(Ok((stream, address))) => admit(thread, sessions, stream, address),
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: TcpStream, address: SocketAddr) {
+    let client = Rc::new(Client::new(stream, address));
+    thread.enter(&client);
+    let thread = Rc::clone(thread);
+    sessions.spawn_local(async move {
+        let _parting = Parting(&thread);
+        serve(&thread, &client).await;
+    });
+}
+
+/// Counts the client out, even if its session panicked.
+struct Parting<'a>(&'a Thread);
+
+impl Drop for Parting<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// A client that left before it was accepted is no reason to wait; a lack of descriptors is, for
+/// the socket stays readable and asking again at once would only burn the processor.
+async fn recover(thread: &Thread, error: &io::Error) {
+    const SCARCE: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    if Errno::from_io_error(error).is_some_and(|errno| SCARCE.contains(&errno)) {
+        tracing::warn!(thread = thread.index, %error, "cannot accept clients for now");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}

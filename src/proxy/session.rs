@@ -1,0 +1,295 @@
+//! One client connection, as the story of its requests: read the head, pick an endpoint, take or
+//! open a connection to it, send, read the answer's head, relay its body, give the connection
+//! back. What goes wrong on the way is judged by the retry table in [`crate::pool`].
+
+use std::rc::Rc;
+
+use tokio::time::timeout;
+
+use super::answering::{Answering, Unanswered};
+use super::buffer::Workspace;
+use super::client::{Client, Waited};
+use super::counters::Count;
+use super::download::{Cut, Download};
+use super::error::{Error, Kind};
+use super::refuse::{answer_options, refuse};
+use super::report::Failure;
+use super::thread::Thread;
+use super::tries::{Fault, Tries};
+use super::upload::{Stopped, Upload};
+use super::upstream::{Link, Role, Upstream};
+use crate::clock;
+use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId, Scheme};
+use crate::pool::{Body, Progress, Repeat};
+
+/// What becomes of a client's connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It waits for the next request.
+    KeepAlive,
+    /// It ends, both sides having said all.
+    Close,
+    /// It ends, although the client may still be sending.
+    Linger,
+    /// It ends in a way that nobody takes for the end of an answer.
+    Abort,
+}
+
+/// Why a try failed.
+enum Setback {
+    /// The endpoint failed it; another may not.
+    Endpoint(Fault),
+    /// The request ends here.
+    Final(Error),
+}
+
+/// One request on its way, and its answer on the way back.
+struct Exchange<'a> {
+    thread: &'a Rc<Thread>,
+    client: &'a Client,
+    request: &'a RequestHead,
+    id: &'a RequestId,
+    upload: Upload<'a>,
+    answering: Answering<'a>,
+}
+
+/// Serves a client until either side ends the connection.
+pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
+    let timeouts = &thread.settings.timeouts;
+    while !thread.is_draining() && client.wait(timeouts.idle).await == Waited::Readable {
+        // Only now does the connection need memory, and only until it is idle again.
+        let mut space = thread.take_space();
+        let after = answer_all(thread, client, &mut space).await;
+        if after == After::Linger {
+            client.linger(&mut space.inbound, timeouts.linger).await;
+        }
+        thread.give_space(space);
+        match after {
+            After::KeepAlive => {}
+            After::Close | After::Linger => return,
+            After::Abort => return client.reset(),
+        }
+    }
+}
+
+/// Answers the requests that have arrived, in their order (RFC 9112 §9.3.2).
+async fn answer_all(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
+    loop {
+        let after = answer(thread, client, space).await;
+        if after != After::KeepAlive || space.inbound.is_empty() {
+            return after;
+        }
+    }
+}
+
+/// Answers the next request, one way or another.
+async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
+    let (limits, in_time) = (&thread.settings.limits.head, thread.settings.timeouts.head);
+    let read = client.read_head(&mut space.inbound, &mut space.request, limits, in_time).await;
+    if let Err(error) = read {
+        let id = thread.new_request_id();
+        return refuse(thread, client, space, error, (&id, Persistence::Close)).await;
+    }
+    let id = space.request.request_id(space.inbound.filled());
+    let id = id.unwrap_or_else(|| thread.new_request_id());
+    thread.tally.add(Count::Requests);
+    thread.earn_retry();
+    if space.request.hops() == Hops::Exhausted {
+        return answer_options(thread, client, space, &id).await;
+    }
+    match relay(thread, client, space, &id).await {
+        Ok(after) => after,
+        Err((error, rest)) => refuse(thread, client, space, error, (&id, rest)).await,
+    }
+}
+
+/// Relays one request to an endpoint and its answer to the client. An error comes back as long
+/// as nothing was answered, with whether the connection can go on once the client was told.
+async fn relay(
+    thread: &Rc<Thread>,
+    client: &Client,
+    space: &mut Workspace,
+    id: &RequestId,
+) -> Result<After, (Error, Persistence)> {
+    let begun = Exchange::begin(thread, client, space, id);
+    let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
+    match exchange.first_answer().await {
+        Ok(link) => Ok(exchange.deliver(link).await),
+        Err(error) => Err((error, exchange.rest())),
+    }
+}
+
+impl<'a> Exchange<'a> {
+    /// Writes the head as it goes upstream, and what has arrived of the body.
+    fn begin(
+        thread: &'a Rc<Thread>,
+        client: &'a Client,
+        space: &'a mut Workspace,
+        id: &'a RequestId,
+    ) -> Result<Self, Error> {
+        let Workspace { inbound, request, outbound, answer, response, reply } = space;
+        let hop = Hop {
+            forwarding: thread.settings.forwarding,
+            peer: &client.peer,
+            scheme: Scheme::Http,
+            request_id: id,
+            default_host: &thread.authority,
+        };
+        outbound.clear();
+        http1::write_request(outbound, request, inbound.filled(), &hop);
+        inbound.consume(request.len());
+        let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
+        let answering = Answering::new(request, answer, response, reply, &thread.settings);
+        Ok(Self { thread, client, request, id, upload, answering })
+    }
+
+    /// Tries endpoints until the head of a final answer has been read.
+    async fn first_answer(&mut self) -> Result<Link, Error> {
+        let mut tries = Tries::new(self.thread, self.client, self.repeat());
+        loop {
+            let Some(upstream) = tries.pick() else {
+                tries.wait(&mut self.upload).await?;
+                continue;
+            };
+            match self.attempt(upstream, &tries).await {
+                Ok(link) => return Ok(link),
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Endpoint(fault)) => tries.judge(fault, &mut self.upload).await?,
+            }
+        }
+    }
+
+    /// One try: a connection, the request on it, the head of the answer.
+    async fn attempt(
+        &mut self,
+        upstream: Rc<Upstream>,
+        tries: &Tries<'_>,
+    ) -> Result<Link, Setback> {
+        self.upload.rewind();
+        self.answering.restart();
+        let connect = self.thread.settings.timeouts.connect;
+        let linked = Rc::clone(&upstream).link(tries.reuse(), connect).await;
+        let link = linked.map_err(|failure| {
+            Setback::Endpoint(Fault::of_connect(failure, Rc::clone(&upstream)))
+        })?;
+        self.thread.tally.add(if link.is_reused { Count::Reuses } else { Count::Connects });
+        match self.send_and_listen(&link, tries).await {
+            Ok(()) => {
+                upstream.traffic.recover();
+                Ok(link)
+            }
+            Err(Unanswered::Client(error)) => Err(Setback::Final(error)),
+            Err(unanswered) => Err(Setback::Endpoint(self.fault(&link, unanswered))),
+        }
+    }
+
+    /// Sends the request, and reads the answer's head, which may come before all is sent.
+    async fn send_and_listen(&mut self, link: &Link, tries: &Tries<'_>) -> Result<(), Unanswered> {
+        let repeat = self.repeat();
+        let Self { thread, client, upload, answering, .. } = self;
+        let mut answered = std::pin::pin!(answering.run(client, link));
+        tokio::select! {
+            biased;
+            sent = upload.run(client, link, repeat) => match sent {
+                // An endpoint that reads no more may have said why.
+                Ok(()) | Err(Stopped::Endpoint) => {}
+                Err(Stopped::Client(error)) => return Err(Unanswered::Client(error)),
+            },
+            early = &mut answered => return early,
+        }
+        if repeat == Repeat::Idempotent && upload.replay() == Body::Replayable {
+            link.set_role(Role::Waiting);
+        }
+        let limit = thread.settings.timeouts.first_byte.min(tries.time_left(clock::now()));
+        let answered = tokio::select! {
+            biased;
+            answered = timeout(limit, answered) => answered.unwrap_or(Err(Unanswered::Silent)),
+            () = upload.gone(client) => Err(Unanswered::Client(Error::downstream(Kind::Gone))),
+        };
+        link.set_role(Role::Bound);
+        answered
+    }
+
+    /// Names what the endpoint failed at, as the retry table wants it.
+    fn fault(&self, link: &Link, unanswered: Unanswered) -> Fault {
+        let failure = match unanswered {
+            Unanswered::Silent => Failure::TimedOut,
+            Unanswered::Invalid => Failure::Invalid,
+            Unanswered::Closed | Unanswered::Client(_) => Failure::Reset,
+        };
+        let progress = match failure {
+            _ if self.answering.is_begun() => Progress::Answering,
+            Failure::TimedOut => Progress::SentAndSilent,
+            _ if !self.upload.is_begun() => Progress::NothingSent,
+            _ if link.is_reused => Progress::SentOnReused,
+            _ => Progress::Sent,
+        };
+        let upstream = Rc::clone(link.upstream());
+        Fault { failure, progress, upstream, is_reused: link.is_reused }
+    }
+
+    /// Delivers the answer whose head has been read, and parts from the endpoint.
+    async fn deliver(mut self, link: Link) -> After {
+        let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
+        let repeat = self.repeat();
+        let Self { thread, client, request, mut upload, answering, .. } = self;
+        thread.tally.add_answer(answering.response.status());
+        let is_kept = answering.response.persistence() == Persistence::KeepAlive;
+        let mut download = Download::begin(answering, delivery.framing, &thread.settings);
+        let relayed = tokio::select! {
+            biased;
+            relayed = download.run(client, &link) => relayed,
+            () = upload.finish(client, &link, repeat) => Err(Cut::Client),
+        };
+        if let Err(cut) = relayed {
+            return cut_short(thread, cut, delivery.framing);
+        }
+        // Never again a connection about which anything is odd.
+        if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
+            link.give_back(thread.tick_now(), thread.settings.limits.idle_per_endpoint);
+        }
+        match (delivery.persistence, request.persistence()) {
+            (Persistence::KeepAlive, _) => After::KeepAlive,
+            (Persistence::Close, Persistence::Close) if upload.is_read() => After::Close,
+            (Persistence::Close, _) => After::Linger,
+        }
+    }
+
+    /// Writes the answer's head as the client gets it.
+    fn write_head(&mut self) -> http1::Delivery {
+        // An answer that comes before the end of the request leaves a body behind that nobody
+        // reads: the next request must not be looked for in it.
+        let is_last = self.thread.is_draining() || !self.upload.is_done();
+        let date = self.thread.date();
+        self.answering.write_head(&http1::Reply {
+            method: self.request.method(),
+            version: self.request.version(),
+            persistence: if is_last { Persistence::Close } else { self.request.persistence() },
+            request_id: self.id,
+            date: Some(&date),
+        })
+    }
+
+    /// Whether the connection can go on: only if we know where the next request begins.
+    fn rest(&self) -> Persistence {
+        if self.upload.is_read() { self.request.persistence() } else { Persistence::Close }
+    }
+
+    /// Whether RFC 9110 §9.2.2 lets us send it twice.
+    fn repeat(&self) -> Repeat {
+        if self.request.method().is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
+    }
+}
+
+/// Ends a connection in the middle of an answer, so that the client notices.
+fn cut_short(thread: &Thread, cut: Cut, framing: Framing) -> After {
+    thread.tally.add(match cut {
+        Cut::Endpoint => Count::Aborted,
+        Cut::Client => Count::Abandoned,
+    });
+    match framing {
+        // Only a reset tells a body that lasts until the connection ends from a whole one.
+        Framing::UntilClose => After::Abort,
+        Framing::Empty | Framing::Length(_) | Framing::Chunked => After::Close,
+    }
+}

@@ -1,0 +1,219 @@
+//! Every limit and time of the engine, with what it is when nobody says otherwise, and why.
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use crate::http1::{self, Forwarding};
+use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
+
+/// A newcomer takes its full share after ten seconds: long enough to warm caches and just-in-time
+/// compilers, short enough that three endpoints do not stay two.
+pub const SLOW_START: Duration = Duration::from_secs(10);
+/// A failed endpoint is passed over for a second at first, which costs a healthy one little...
+pub const EJECTION_FIRST: Duration = Duration::from_secs(1);
+/// ...and for half a minute at most, so that one that came back is found soon.
+pub const EJECTION_LONGEST: Duration = Duration::from_secs(30);
+/// Three answers in a row that did not come in time are no accident.
+pub const EJECTION_STRIKES: u32 = 3;
+
+/// Two retries after something was sent: with three endpoints each has been asked once, and a
+/// request that kills whatever gets it does not kill more than three.
+pub const RETRY_TRIES: u32 = 2;
+/// A fifth of the requests may be retried (what linkerd and Envoy settled on): a third of the
+/// traffic failing for long is an outage that retries would only deepen.
+pub const RETRY_PERCENT: u32 = 20;
+/// Retries a second and thread that a quiet service may make whatever its traffic.
+pub const RETRY_PER_SECOND: u32 = 100;
+/// Saved retries: one of three endpoints killed under 3,000 requests in flight costs a thousand.
+pub const RETRY_SAVED_MAX: u32 = 1000;
+/// Bytes of head and body kept for another try: forms and JSON fit, uploads do not.
+pub const REPLAY_MAX: usize = 64 * 1024;
+
+/// Held requests in the whole engine: the memory that they may keep, see below, at 16 KiB each.
+pub const HOLD_REQUESTS_MAX: usize = 4096;
+/// Bytes of held requests in the whole engine.
+pub const HOLD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Clients give up after ten to thirty seconds; an honest 503 must come before that.
+pub const HOLD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A process is back within some ten milliseconds, so look again soon...
+pub const HOLD_PAUSE_FIRST: Duration = Duration::from_millis(10);
+/// ...but thousands of held requests must not hammer an address for long.
+pub const HOLD_PAUSE_LONGEST: Duration = Duration::from_millis(500);
+
+/// No limit on bodies: they are streamed, and what is too large is the application's to say.
+pub const BODY_MAX: u64 = u64::MAX;
+/// Client connections of the whole engine. Idle ones cost about a kilobyte and a descriptor.
+pub const CONNECTIONS_MAX: usize = 100_000;
+/// Idle connections that a thread keeps to one endpoint: as many as it may have busy in a burst,
+/// without pinning a descriptor for each request of the largest burst ever.
+pub const IDLE_PER_ENDPOINT: usize = 256;
+
+/// How long a client may leave a connection idle: longer than most clients keep theirs, so that
+/// it is they who close it.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a request's head may take from its first byte (slowloris).
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Within one network a connection that takes a second is a packet lost or a host gone.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an endpoint may think before the first byte of its answer.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a body may make no progress, in either direction.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long all tries and waits of one request may take until its answer begins.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long an idle connection to an endpoint is kept: less than servers' own limits (75 s here
+/// and in nginx, 60 s in many), so that a request rarely meets a connection being closed.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client that is refused may go on sending before the connection is dropped: closing
+/// with unread bytes would reset it, and the answer could be lost (RFC 9112 §9.6).
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What an engine is told when it is bound. The default is what ships.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Threads that carry traffic.
+    pub threads: usize,
+    /// What becomes of the client's own `X-Forwarded-*` and `Forwarded`.
+    pub forwarding: Forwarding,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// How long one that fails is passed over.
+    pub ejection: Ejection,
+    /// How often a request is sent again.
+    pub retry: Retry,
+    /// How requests wait while nothing can take them.
+    pub hold: Hold,
+    /// How large and how many.
+    pub limits: Limits,
+    /// How long.
+    pub timeouts: Timeouts,
+}
+
+/// How often a request is sent again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Tries after the first one that sent something.
+    pub tries: u32,
+    /// What a thread may spend on all its requests.
+    pub budget: BudgetLimits,
+    /// Bytes of a request that are kept for another try.
+    pub replay_max: usize,
+}
+
+/// How requests wait while nothing can take them.
+#[derive(Clone, Copy, Debug)]
+pub struct Hold {
+    /// So many at once, over all threads.
+    pub requests_max: usize,
+    /// So many bytes of them, over all threads.
+    pub bytes_max: usize,
+    /// So long, then 503.
+    pub timeout: Duration,
+    /// The first pause before the endpoints are tried again; each one is twice the one before.
+    pub pause_first: Duration,
+    /// The longest pause.
+    pub pause_longest: Duration,
+}
+
+/// How large and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sizes of message heads.
+    pub head: http1::Limits,
+    /// Bytes of a request's body; `u64::MAX` is no limit.
+    pub body_max: u64,
+    /// Client connections over all threads.
+    pub connections_max: usize,
+    /// Idle connections that a thread keeps to one endpoint.
+    pub idle_per_endpoint: usize,
+}
+
+/// How long.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A client connection without a request.
+    pub idle: Duration,
+    /// A request's head, from its first byte.
+    pub head: Duration,
+    /// Opening a connection to an endpoint.
+    pub connect: Duration,
+    /// From the end of the request to the first byte of its answer.
+    pub first_byte: Duration,
+    /// A body, in either direction, without progress.
+    pub stall: Duration,
+    /// From the head of the request to the head of its answer, over all tries and holds.
+    pub total: Duration,
+    /// A connection to an endpoint without a request.
+    pub upstream_idle: Duration,
+    /// A refused client that goes on sending.
+    pub linger: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            threads: available_parallelism().map_or(1, NonZeroUsize::get),
+            forwarding: Forwarding::Overwrite,
+            balance: Balance { algorithm: Algorithm::default(), slow_start: SLOW_START },
+            ejection: Ejection {
+                first: EJECTION_FIRST,
+                longest: EJECTION_LONGEST,
+                strikes: EJECTION_STRIKES,
+            },
+            retry: Retry::default(),
+            hold: Hold::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        let budget = BudgetLimits {
+            percent: RETRY_PERCENT,
+            per_second: RETRY_PER_SECOND,
+            saved_max: RETRY_SAVED_MAX,
+        };
+        Self { tries: RETRY_TRIES, budget, replay_max: REPLAY_MAX }
+    }
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self {
+            requests_max: HOLD_REQUESTS_MAX,
+            bytes_max: HOLD_BYTES_MAX,
+            timeout: HOLD_TIMEOUT,
+            pause_first: HOLD_PAUSE_FIRST,
+            pause_longest: HOLD_PAUSE_LONGEST,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: http1::Limits::default(),
+            body_max: BODY_MAX,
+            connections_max: CONNECTIONS_MAX,
+            idle_per_endpoint: IDLE_PER_ENDPOINT,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle: IDLE_TIMEOUT,
+            head: HEAD_TIMEOUT,
+            connect: CONNECT_TIMEOUT,
+            first_byte: FIRST_BYTE_TIMEOUT,
+            stall: STALL_TIMEOUT,
+            total: TOTAL_TIMEOUT,
+            upstream_idle: UPSTREAM_IDLE_TIMEOUT,
+            linger: LINGER_TIMEOUT,
+        }
+    }
+}

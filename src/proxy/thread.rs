@@ -1,0 +1,270 @@
+//! What the sessions of one thread share: the snapshot, the counters, the buffers, the budget.
+//! Everything here belongs to one thread, so none of it needs a lock.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+
+use super::buffer::{Workspace, Workspaces};
+use super::client::Client;
+use super::counters::{Count, Tally};
+use super::engine::Starting;
+use super::report::{Failure, Report};
+use super::settings::Settings;
+use super::snapshot::{Known, Snapshot};
+use super::upstream::Upstream;
+use crate::clock::{self, Instant};
+use crate::http1::{self, RequestId};
+use crate::pool::{Ask, Budget, Pool, Tried, Turn};
+
+/// How often the thread does what is not worth a timer of its own: idle connections are closed
+/// and the `Date` is written anew. The resolution of both is a second anyway.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// One thread of the engine.
+pub(super) struct Thread {
+    pub(super) index: usize,
+    pub(super) settings: Settings,
+    pub(super) tally: Arc<Tally>,
+    /// Our own name and port, for a request of HTTP/1.0 that names no host.
+    pub(super) authority: Vec<u8>,
+    pub(super) reports: mpsc::Sender<Report>,
+    snapshot: RefCell<Snapshot>,
+    known: RefCell<Known>,
+    /// A new snapshot was applied.
+    pub(super) changed: Notify,
+    /// An endpoint that does not serve has nothing in flight any more.
+    pub(super) settled: Rc<Notify>,
+    /// A client has left.
+    pub(super) parted: Notify,
+    clients: RefCell<Vec<Weak<Client>>>,
+    connected: Cell<usize>,
+    spaces: RefCell<Workspaces>,
+    budget: RefCell<Budget>,
+    held: Cell<Held>,
+    random: RefCell<fastrand::Rng>,
+    turn: Cell<Turn>,
+    tick: Cell<u32>,
+    date: Cell<[u8; 29]>,
+    is_draining: Cell<bool>,
+}
+
+/// What the requests that wait on this thread take up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    requests: usize,
+    bytes: usize,
+}
+
+/// One request's place among those that wait.
+pub(super) struct HeldPlace {
+    thread: Rc<Thread>,
+    bytes: usize,
+}
+
+impl Thread {
+    pub(super) fn new(
+        starting: Starting,
+        tally: Arc<Tally>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        let Starting { index, settings, authority, seed } = starting;
+        let budget = Budget::new(settings.retry.budget, clock::now());
+        Self {
+            index,
+            settings,
+            tally,
+            authority,
+            reports,
+            snapshot: RefCell::default(),
+            known: RefCell::default(),
+            changed: Notify::new(),
+            settled: Rc::default(),
+            parted: Notify::new(),
+            clients: RefCell::default(),
+            connected: Cell::new(0),
+            spaces: RefCell::default(),
+            budget: RefCell::new(budget),
+            held: Cell::default(),
+            random: RefCell::new(fastrand::Rng::with_seed(seed)),
+            turn: Cell::default(),
+            tick: Cell::new(0),
+            date: Cell::new(http1::date(clock::wall())),
+            is_draining: Cell::new(false),
+        }
+    }
+
+    /// Takes over a new pool and wakes whoever waits for one.
+    pub(super) fn apply(&self, pool: Arc<Pool>) {
+        let snapshot = self.known.borrow_mut().apply(pool, self.index, &self.settled);
+        *self.snapshot.borrow_mut() = snapshot;
+        self.changed.notify_waiters();
+        self.settled.notify_one();
+    }
+
+    /// Whether a serving endpoint is left that was not tried.
+    pub(super) fn has_untried(&self, tried: &Tried) -> bool {
+        self.snapshot.borrow().pool.has_untried(tried)
+    }
+
+    /// How many snapshots this thread has applied.
+    pub(super) fn snapshot_number(&self) -> u64 {
+        self.snapshot.borrow().number
+    }
+
+    /// Picks an endpoint from the snapshot of now.
+    pub(super) fn pick(&self, tried: &Tried) -> (u64, Option<Rc<Upstream>>) {
+        let snapshot = self.snapshot.borrow();
+        let ask = Ask { thread: self.index, tried, draw: self.draw(), now: clock::now() };
+        let mut turn = self.turn.get();
+        let picked = snapshot.pick(&self.settings.balance, ask, &mut turn);
+        self.turn.set(turn);
+        (snapshot.number, picked)
+    }
+
+    /// Sends the reports that an endpoint is quiet. It waits for room: a drain ends by them.
+    pub(super) async fn tell_quiet(&self) {
+        loop {
+            let quiet = self.known.borrow_mut().take_quiet();
+            for endpoint in quiet {
+                // Without a controller there is nobody to tell, and nothing to do about it.
+                let _ = self.reports.send(Report::Quiet { endpoint, thread: self.index }).await;
+            }
+            self.settled.notified().await;
+        }
+    }
+
+    /// Does what is due once a second.
+    pub(super) async fn tick(&self) {
+        let idle_ticks = self.settings.timeouts.upstream_idle.as_secs().try_into();
+        let idle_ticks: u32 = idle_ticks.unwrap_or(u32::MAX);
+        loop {
+            tokio::time::sleep(TICK).await;
+            self.tick.set(self.tick.get().wrapping_add(1));
+            self.date.set(http1::date(clock::wall()));
+            self.known.borrow().sweep(self.tick.get().saturating_sub(idle_ticks));
+            self.clients.borrow_mut().retain(|client| client.strong_count() > 0);
+        }
+    }
+
+    /// From now on connections end with the answer, and idle ones at once.
+    pub(super) fn drain(&self) {
+        self.is_draining.set(true);
+        self.clients
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .for_each(|each| each.close_if_idle());
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    pub(super) fn enter(&self, client: &Rc<Client>) {
+        self.connected.set(self.connected.get() + 1);
+        self.clients.borrow_mut().push(Rc::downgrade(client));
+        self.tally.add(Count::Accepted);
+    }
+
+    pub(super) fn leave(&self) {
+        self.connected.set(self.connected.get() - 1);
+        self.tally.add(Count::Closed);
+        self.parted.notify_one();
+    }
+
+    /// Whether one more client may connect.
+    pub(super) fn has_room(&self) -> bool {
+        self.connected.get() < self.share(self.settings.limits.connections_max)
+    }
+
+    pub(super) fn take_space(&self) -> Box<Workspace> {
+        self.spaces.borrow_mut().take()
+    }
+
+    pub(super) fn give_space(&self, space: Box<Workspace>) {
+        self.spaces.borrow_mut().give(space);
+    }
+
+    pub(super) fn earn_retry(&self) {
+        self.budget.borrow_mut().earn();
+    }
+
+    pub(super) fn has_retry(&self, now: Instant) -> bool {
+        self.budget.borrow_mut().has_one(now)
+    }
+
+    pub(super) fn spend_retry(&self) {
+        self.budget.borrow_mut().spend();
+        self.tally.add(Count::Retries);
+    }
+
+    /// A place among the requests that wait, if there is one.
+    pub(super) fn hold(self: &Rc<Self>, bytes: usize) -> Option<HeldPlace> {
+        let Held { requests, bytes: before } = self.held.get();
+        let limits = &self.settings.hold;
+        let fits = requests < self.share(limits.requests_max)
+            && before + bytes <= self.share(limits.bytes_max);
+        fits.then(|| {
+            self.held.set(Held { requests: requests + 1, bytes: before + bytes });
+            self.tally.add(Count::Held);
+            HeldPlace { thread: Rc::clone(self), bytes }
+        })
+    }
+
+    /// Judges an endpoint by a failed try, and tells the controller.
+    pub(super) fn note_failure(&self, upstream: &Upstream, failure: Failure) {
+        let (traffic, limits) = (&upstream.traffic, &self.settings.ejection);
+        let ejected = match failure {
+            Failure::Refused | Failure::Unreachable | Failure::Reset => {
+                traffic.eject(limits, clock::now())
+            }
+            Failure::TimedOut | Failure::Invalid => traffic.strike(limits, clock::now()),
+            // Nothing was learned about the endpoint.
+            Failure::Exhausted => return,
+        };
+        if let Some(until) = ejected {
+            self.tally.add(Count::Ejections);
+            let (endpoint, address) = (upstream.id, upstream.address);
+            tracing::info!(%endpoint, %address, %failure, %until, "endpoint ejected");
+        }
+        let _ = self.reports.try_send(Report::Failed { endpoint: upstream.id, failure });
+    }
+
+    /// A pause of between a half and the whole of `longest`, so that what failed together does not
+    /// come back together.
+    pub(super) fn jitter(&self, longest: Duration) -> Duration {
+        longest.mul_f64(0.5 + self.random.borrow_mut().f64() / 2.0)
+    }
+
+    fn draw(&self) -> u64 {
+        self.random.borrow_mut().u64(..)
+    }
+
+    pub(super) fn new_request_id(&self) -> RequestId {
+        RequestId::from_draw(self.random.borrow_mut().u128(..))
+    }
+
+    pub(super) fn tick_now(&self) -> u32 {
+        self.tick.get()
+    }
+
+    pub(super) fn date(&self) -> [u8; 29] {
+        self.date.get()
+    }
+
+    /// This thread's part of a limit for the whole engine.
+    fn share(&self, total: usize) -> usize {
+        total.div_ceil(self.settings.threads)
+    }
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        let Held { requests, bytes } = self.thread.held.get();
+        self.thread.held.set(Held { requests: requests - 1, bytes: bytes - self.bytes });
+    }
+}

@@ -1,0 +1,164 @@
+//! What one request has tried, and what it does about a try that failed.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::client::Client;
+use super::error::{Error, Kind};
+use super::report::Failure;
+use super::thread::{HeldPlace, Thread};
+use super::upload::Upload;
+use super::upstream::{Reuse, Upstream};
+use crate::clock::{self, Instant};
+use crate::pool::{Decision, Means, Progress, Repeat, Tried, after_failure};
+
+/// One request's tries.
+pub(super) struct Tries<'a> {
+    thread: &'a Rc<Thread>,
+    client: &'a Client,
+    repeat: Repeat,
+    /// When the answer must have begun, whatever happens until then.
+    deadline: Instant,
+    tried: Tried,
+    reuse: Reuse,
+    /// Tries that may still be made after one that sent something.
+    left: u32,
+    /// The number of the snapshot that was picked from last.
+    snapshot: u64,
+    hold: Option<Hold>,
+}
+
+/// A try that an endpoint failed.
+pub(super) struct Fault {
+    pub(super) failure: Failure,
+    pub(super) progress: Progress,
+    pub(super) upstream: Rc<Upstream>,
+    pub(super) is_reused: bool,
+}
+
+/// A request that waits for an endpoint, or did.
+struct Hold {
+    _place: HeldPlace,
+    until: Instant,
+    pause: Duration,
+}
+
+impl Fault {
+    /// No connection could be opened.
+    pub(super) fn of_connect(failure: Failure, upstream: Rc<Upstream>) -> Self {
+        Self { failure, progress: Progress::NothingSent, upstream, is_reused: false }
+    }
+}
+
+impl<'a> Tries<'a> {
+    pub(super) fn new(thread: &'a Rc<Thread>, client: &'a Client, repeat: Repeat) -> Self {
+        Self {
+            thread,
+            client,
+            repeat,
+            deadline: clock::now() + thread.settings.timeouts.total,
+            tried: Tried::default(),
+            reuse: Reuse::Allowed,
+            left: thread.settings.retry.tries,
+            snapshot: 0,
+            hold: None,
+        }
+    }
+
+    /// The endpoint for the next try, or `None` if every one was tried or none serves.
+    pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
+        let (snapshot, picked) = self.thread.pick(&self.tried);
+        self.snapshot = snapshot;
+        picked
+    }
+
+    /// Whether the next try may use a connection that carried requests before.
+    pub(super) fn reuse(&self) -> Reuse {
+        self.reuse
+    }
+
+    /// Until the answer must have begun.
+    pub(super) fn time_left(&self, now: Instant) -> Duration {
+        self.deadline.since(now)
+    }
+
+    /// Judges a failed try by the retry table: returns when the next one may begin.
+    pub(super) async fn judge(
+        &mut self,
+        fault: Fault,
+        upload: &mut Upload<'_>,
+    ) -> Result<(), Error> {
+        let Fault { failure, progress, upstream, is_reused } = fault;
+        if is_reused && failure == Failure::Reset {
+            // It says nothing about the endpoint but that the others may be closed, too.
+            self.reuse = Reuse::Never;
+        } else {
+            self.tried.add(upstream.id);
+            self.thread.note_failure(&upstream, failure);
+        }
+        let means = self.means();
+        match after_failure(progress, self.repeat, upload.replay(), means) {
+            Decision::Retry | Decision::RetryFresh => {
+                self.thread.spend_retry();
+                if progress != Progress::NothingSent {
+                    self.left = self.left.saturating_sub(1);
+                }
+                Ok(())
+            }
+            Decision::Hold => {
+                if progress != Progress::NothingSent {
+                    self.left = self.left.saturating_sub(1);
+                }
+                self.wait(upload).await
+            }
+            Decision::Fail => Err(Error::upstream(Kind::Endpoint(failure))),
+        }
+    }
+
+    /// Waits until there may be something new to try.
+    pub(super) async fn wait(&mut self, upload: &mut Upload<'_>) -> Result<(), Error> {
+        let (until, pause) = self.hold(upload.bytes())?;
+        let now = clock::now();
+        if now >= until {
+            return Err(Error::upstream(Kind::NoneInTime));
+        }
+        self.tried.clear();
+        // A snapshot that came during the last try is news already.
+        if self.thread.snapshot_number() != self.snapshot {
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = self.thread.changed.notified() => Ok(()),
+            () = sleep(pause.min(until.since(now))) => Ok(()),
+            () = upload.gone(self.client) => Err(Error::downstream(Kind::Gone)),
+        }
+    }
+
+    /// Joins those that wait, or goes on waiting: until when, and how long this time.
+    fn hold(&mut self, bytes: usize) -> Result<(Instant, Duration), Error> {
+        let limits = &self.thread.settings.hold;
+        let hold = match &mut self.hold {
+            Some(hold) => {
+                hold.pause = (2 * hold.pause).min(limits.pause_longest);
+                hold
+            }
+            none => {
+                let place = self.thread.hold(bytes).ok_or(Error::upstream(Kind::HoldFull))?;
+                let until = (clock::now() + limits.timeout).min(self.deadline);
+                none.insert(Hold { _place: place, until, pause: limits.pause_first })
+            }
+        };
+        Ok((hold.until, self.thread.jitter(hold.pause)))
+    }
+
+    fn means(&self) -> Means {
+        Means {
+            untried: self.thread.has_untried(&self.tried),
+            tries: self.left,
+            budget: self.thread.has_retry(clock::now()),
+        }
+    }
+}

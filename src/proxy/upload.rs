@@ -1,0 +1,199 @@
+//! The request on its way upstream: written once, kept as long as it may have to be sent again.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use super::buffer::Buffer;
+use super::client::Client;
+use super::error::{Error, Kind};
+use super::io;
+use super::settings::Settings;
+use super::upstream::Link;
+use crate::http1::{self, Framing, RequestHead, chunked};
+use crate::pool::{self, Repeat};
+
+/// Room that reading one more piece of the body may take in `outbound`, framing included.
+const PIECE_MAX: usize = 17 * 1024;
+
+/// A request that is being sent.
+#[derive(Debug)]
+pub(super) struct Upload<'a> {
+    inbound: &'a mut Buffer,
+    /// Head and body as they go upstream. For another try this is written again from its start.
+    outbound: &'a mut Vec<u8>,
+    /// How much of `outbound` was written in this try.
+    written: usize,
+    /// Whether anything was written in this try.
+    is_begun: bool,
+    body: http1::Body,
+    is_chunked: bool,
+    /// Bytes of the body until now.
+    total: u64,
+    replay: pool::Body,
+    body_max: u64,
+    replay_max: usize,
+    stall: Duration,
+}
+
+/// Why sending stopped.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The client's side failed: this is the end of the request.
+    Client(Error),
+    /// The endpoint reads no more. It may have answered already.
+    Endpoint,
+}
+
+impl<'a> Upload<'a> {
+    /// Takes over a request whose head has just been written to `outbound`, with as much of its
+    /// body as came along with the head.
+    pub(super) fn begin(
+        inbound: &'a mut Buffer,
+        outbound: &'a mut Vec<u8>,
+        request: &RequestHead,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let (framing, body_max) = (request.framing(), settings.limits.body_max);
+        if matches!(framing, Framing::Length(length) if length > body_max) {
+            return Err(Error::downstream(Kind::LargeBody));
+        }
+        let mut upload = Self {
+            inbound,
+            outbound,
+            written: 0,
+            is_begun: false,
+            body: http1::Body::new(framing, &settings.limits.head),
+            is_chunked: framing == Framing::Chunked,
+            total: 0,
+            replay: pool::Body::Replayable,
+            body_max,
+            replay_max: settings.retry.replay_max,
+            stall: settings.timeouts.stall,
+        };
+        if !upload.body.is_done() {
+            upload.absorb()?;
+        }
+        Ok(upload)
+    }
+
+    /// Sends the rest, reading from the client as the endpoint takes it.
+    pub(super) async fn run(
+        &mut self,
+        client: &Client,
+        link: &Link,
+        repeat: Repeat,
+    ) -> Result<(), Stopped> {
+        loop {
+            self.flush(link).await?;
+            if self.body.is_done() {
+                return Ok(());
+            }
+            self.forget(repeat);
+            self.read(client).await.map_err(Stopped::Client)?;
+        }
+    }
+
+    /// Sends what is left while the answer is relayed already, then watches the client. Returns
+    /// when it has left.
+    pub(super) async fn finish(&mut self, client: &Client, link: &Link, repeat: Repeat) {
+        match self.run(client, link, repeat).await {
+            // An endpoint that has answered need not read the rest.
+            Ok(()) | Err(Stopped::Endpoint) => self.gone(client).await,
+            Err(Stopped::Client(_)) => {}
+        }
+    }
+
+    /// Returns when the client has left.
+    pub(super) async fn gone(&mut self, client: &Client) {
+        client.gone(self.inbound).await;
+    }
+
+    /// Begins another try.
+    pub(super) fn rewind(&mut self) {
+        (self.written, self.is_begun) = (0, false);
+    }
+
+    /// Whether the whole request was written.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_done() && self.written == self.outbound.len()
+    }
+
+    /// Whether the client has sent its whole request.
+    pub(super) fn is_read(&self) -> bool {
+        self.body.is_done()
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
+    pub(super) fn replay(&self) -> pool::Body {
+        self.replay
+    }
+
+    /// The memory that this request takes while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.outbound.len() + self.inbound.filled().len()
+    }
+
+    async fn flush(&mut self, link: &Link) -> Result<(), Stopped> {
+        while self.written < self.outbound.len() {
+            let rest = &self.outbound[self.written..];
+            let written = io::write(self.stall, link.stream(), rest).await;
+            self.written += written.map_err(|_| Stopped::Endpoint)?;
+            self.is_begun = true;
+        }
+        Ok(())
+    }
+
+    /// Before more is read: what was written is kept if all of it may be needed again.
+    fn forget(&mut self, repeat: Repeat) {
+        let is_kept = repeat == Repeat::Idempotent
+            && self.replay == pool::Body::Replayable
+            && self.outbound.len() + PIECE_MAX <= self.replay_max;
+        if !is_kept {
+            self.replay = pool::Body::Gone;
+            self.outbound.clear();
+            self.written = 0;
+        }
+    }
+
+    async fn read(&mut self, client: &Client) -> Result<(), Error> {
+        match io::read_within(self.stall, &client.stream, self.inbound).await {
+            Ok(0) => Err(Error::downstream(Kind::Gone)),
+            Ok(_) => self.absorb(),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(Error::downstream(Kind::SlowBody))
+            }
+            Err(_) => Err(Error::downstream(Kind::Gone)),
+        }
+    }
+
+    /// Moves what was read of the body to `outbound`, in the framing that goes upstream.
+    fn absorb(&mut self) -> Result<(), Error> {
+        let refused = |refusal| Error::downstream(Kind::Refused(refusal));
+        let decoded = self.body.decode(self.inbound.filled_mut()).map_err(refused)?;
+        let data = &self.inbound.filled()[decoded.data];
+        self.total += data.len() as u64;
+        if self.total > self.body_max {
+            return Err(Error::downstream(Kind::LargeBody));
+        }
+        frame(self.outbound, data, self.is_chunked);
+        if self.is_chunked && self.body.is_done() {
+            self.outbound.extend_from_slice(chunked::LAST);
+        }
+        self.inbound.consume(decoded.consumed);
+        Ok(())
+    }
+}
+
+/// Appends a piece of a body, as a chunk if need be. An empty chunk would be the last one.
+pub(super) fn frame(out: &mut Vec<u8>, data: &[u8], is_chunked: bool) {
+    if !is_chunked {
+        out.extend_from_slice(data);
+    } else if !data.is_empty() {
+        out.extend_from_slice(&chunked::size_line(data.len()));
+        out.extend_from_slice(data);
+        out.extend_from_slice(chunked::END);
+    }
+}

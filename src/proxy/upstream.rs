@@ -1,0 +1,216 @@
+//! One thread's side of an endpoint: its connections, and the request in flight on one of them.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::io;
+use super::report::Failure;
+use crate::pool::{Endpoint, EndpointId, Standing, Traffic};
+
+/// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) id: EndpointId,
+    pub(super) address: SocketAddr,
+    pub(super) traffic: Arc<Traffic>,
+    thread: usize,
+    standing: Cell<Standing>,
+    /// The last one given back is the first one taken: it is the least likely to be closed.
+    idle: RefCell<Vec<Rc<Connection>>>,
+    /// All that were opened, so that a lost endpoint's can be found. Swept with each tick.
+    opened: RefCell<Vec<Weak<Connection>>>,
+    /// Told when the last request in flight of an endpoint that does not serve has ended.
+    settled: Rc<Notify>,
+    pub(super) is_told_quiet: Cell<bool>,
+    /// The number of the last snapshot that had this endpoint.
+    pub(super) seen_in: Cell<u64>,
+}
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    role: Cell<Role>,
+    /// The tick of the thread's clock in which it was given back.
+    idle_since: Cell<u32>,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Idle,
+    /// A request on it waits for its first byte, and could be sent elsewhere.
+    Waiting,
+    /// A request on it must end here.
+    Bound,
+}
+
+/// Which connections a try may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reuse {
+    Allowed,
+    /// One was closed under this request: the others are as old.
+    Never,
+}
+
+/// One request in flight at an endpoint. Dropping it returns the capacity and closes the
+/// connection; only [`Link::give_back`] keeps it.
+#[derive(Debug)]
+pub(super) struct Link {
+    seat: Seat,
+    connection: Rc<Connection>,
+    pub(super) is_reused: bool,
+}
+
+/// A request counted as in flight.
+#[derive(Debug)]
+struct Seat(Rc<Upstream>);
+
+impl Seat {
+    fn take(upstream: Rc<Upstream>) -> Self {
+        upstream.traffic.enter(upstream.thread);
+        Self(upstream)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let upstream = &self.0;
+        upstream.traffic.leave(upstream.thread);
+        if upstream.is_quiet_due() {
+            upstream.settled.notify_one();
+        }
+    }
+}
+
+impl Upstream {
+    pub(super) fn new(endpoint: &Endpoint, thread: usize, settled: Rc<Notify>) -> Self {
+        Self {
+            id: endpoint.id,
+            address: endpoint.address,
+            traffic: Arc::clone(&endpoint.traffic),
+            thread,
+            standing: Cell::new(Standing::Serving),
+            idle: RefCell::default(),
+            opened: RefCell::default(),
+            settled,
+            is_told_quiet: Cell::new(false),
+            seen_in: Cell::new(0),
+        }
+    }
+
+    /// A snapshot says what it may still get.
+    pub(super) fn set_standing(&self, standing: Standing) {
+        self.standing.set(standing);
+        match standing {
+            Standing::Serving => return self.is_told_quiet.set(false),
+            Standing::Draining => {}
+            Standing::Lost => self.cut_waiting(),
+        }
+        self.idle.borrow_mut().clear();
+    }
+
+    /// Whether this thread owes the controller the word that nothing is in flight here.
+    pub(super) fn is_quiet_due(&self) -> bool {
+        self.standing.get() != Standing::Serving
+            && !self.is_told_quiet.get()
+            && self.traffic.in_flight(self.thread) == 0
+    }
+
+    /// Takes or opens a connection. The request counts as in flight from here.
+    pub(super) async fn link(
+        self: Rc<Self>,
+        reuse: Reuse,
+        connect: Duration,
+    ) -> Result<Link, Failure> {
+        let seat = Seat::take(self);
+        if reuse == Reuse::Allowed
+            && let Some(connection) = seat.0.take_idle()
+        {
+            return Ok(Link { seat, connection, is_reused: true });
+        }
+        let connection = seat.0.open(connect).await?;
+        Ok(Link { seat, connection, is_reused: false })
+    }
+
+    /// Closes what has been idle since before tick `oldest` or is no longer quiet.
+    pub(super) fn sweep(&self, oldest: u32) {
+        self.idle.borrow_mut().retain(|connection| {
+            connection.idle_since.get() >= oldest && io::is_quiet(&connection.stream)
+        });
+        self.opened.borrow_mut().retain(|connection| connection.strong_count() > 0);
+    }
+
+    fn take_idle(&self) -> Option<Rc<Connection>> {
+        let mut idle = self.idle.borrow_mut();
+        // Unsolicited bytes would be taken for the answer to this request, and the end of the
+        // stream says that the endpoint has closed: either way it is not used again.
+        std::iter::from_fn(|| idle.pop()).find(|connection| io::is_quiet(&connection.stream))
+    }
+
+    async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
+        let connected = timeout(limit, TcpStream::connect(self.address)).await;
+        let stream = connected
+            .map_err(|_| Failure::Unreachable)?
+            .map_err(|error| Failure::of_connect(&error))?;
+        // With nobody listening on a local port, the system may choose that very port for our
+        // side, and the socket is then connected to itself.
+        if stream.local_addr().is_ok_and(|local| local == self.address) {
+            return Err(Failure::Refused);
+        }
+        // Without it a request in two pieces waits for an acknowledgement (RFC 896).
+        let _ = stream.set_nodelay(true);
+        let connection =
+            Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });
+        self.opened.borrow_mut().push(Rc::downgrade(&connection));
+        Ok(connection)
+    }
+
+    /// Ends the connections of the requests that can go elsewhere; each sees it as a closed
+    /// connection before the first byte, and the retry table does the rest.
+    fn cut_waiting(&self) {
+        for connection in self.opened.borrow().iter().filter_map(Weak::upgrade) {
+            if connection.role.get() == Role::Waiting {
+                io::wake_by_shutdown(&connection.stream);
+            }
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn upstream(&self) -> &Rc<Upstream> {
+        &self.seat.0
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.connection.stream
+    }
+
+    /// Says whether the request could still go elsewhere, if the endpoint is lost. If it is
+    /// already, that moment is now.
+    pub(super) fn set_role(&self, role: Role) {
+        self.connection.role.set(role);
+        if role == Role::Waiting && self.upstream().standing.get() == Standing::Lost {
+            io::wake_by_shutdown(self.stream());
+        }
+    }
+
+    /// Keeps the connection for the next request, unless there are `idle_max` already.
+    pub(super) fn give_back(self, tick: u32, idle_max: usize) {
+        let Self { seat, connection, .. } = self;
+        let mut idle = seat.0.idle.borrow_mut();
+        if seat.0.standing.get() == Standing::Serving && idle.len() < idle_max {
+            connection.role.set(Role::Idle);
+            connection.idle_since.set(tick);
+            idle.push(connection);
+        }
+        drop(idle);
+    }
+}
