@@ -132,7 +132,7 @@ impl Server {
             .proxy(None)
             .timeout_global(Some(TRY_TIMEOUT))
             .build();
-        let nonce = [draw()?, draw()?];
+        let nonce = [getrandom::u64()?, getrandom::u64()?];
         Ok(Self {
             agent: config.into(),
             url,
@@ -247,10 +247,6 @@ impl Server {
     fn jittered(&mut self, pause: Duration) -> Duration {
         pause.mul_f64(0.5 + self.draws.f64() / 2.0)
     }
-}
-
-fn draw() -> io::Result<u64> {
-    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }
 
 impl Call {

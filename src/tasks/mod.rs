@@ -28,10 +28,7 @@ use self::listener::BoundedListener;
 use self::sqlite::SqliteStore;
 use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
-use crate::cli::TasksArgs;
-
-/// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
-const EXIT_USAGE: u8 = 64;
+use crate::cli::{Misuse, TasksArgs};
 
 /// How long requests in flight have to end after the first SIGTERM; the time that a provider
 /// gives a process before it kills it is longer.
@@ -44,15 +41,12 @@ const BLOCKING_THREADS_MAX: usize = 8;
 /// Serves until a signal says to stop.
 ///
 /// # Errors
-/// The store cannot be opened, or the address is taken.
+/// The store cannot be opened, or the address is taken; [`Misuse`] when there is no such store.
 pub fn run(args: &TasksArgs) -> anyhow::Result<ExitCode> {
-    let url: StoreUrl = match args.store.parse() {
-        Ok(url) => url,
-        Err(error) => {
-            eprintln!("cloudaps tasks: --store {error}");
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
-    };
+    let url: StoreUrl = args
+        .store
+        .parse()
+        .map_err(|error: ParseStoreUrlError| Misuse(format!("--store {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
