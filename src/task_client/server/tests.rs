@@ -1,3 +1,5 @@
+//! The client's retries, against a service that plays a script.
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
