@@ -15,15 +15,12 @@ use self::output::{Format, Output};
 use self::server::Server;
 use self::server_url::ServerUrl;
 use self::words::{Done, Language};
-use crate::cli::{CLIENT_TIMEOUT, TarefaArgs, TarefaVerb, TaskArgs, TaskTarget, TaskVerb};
-
-/// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
-const EXIT_USAGE: u8 = 64;
+use crate::cli::{CLIENT_TIMEOUT, Misuse, TarefaArgs, TarefaVerb, TaskArgs, TaskTarget, TaskVerb};
 
 /// Runs `cloudaps tarefa`.
 ///
 /// # Errors
-/// The outcome cannot be printed.
+/// The outcome cannot be printed; [`Misuse`] when the server's address is none.
 pub fn tarefa(args: TarefaArgs) -> anyhow::Result<ExitCode> {
     let verb = match args.verb {
         TarefaVerb::Adicionar { values } => Verb::Add(values),
@@ -38,7 +35,7 @@ pub fn tarefa(args: TarefaArgs) -> anyhow::Result<ExitCode> {
 /// Runs `cloudaps task`.
 ///
 /// # Errors
-/// The outcome cannot be printed.
+/// The outcome cannot be printed; [`Misuse`] when the server's address is none.
 pub fn task(args: TaskArgs) -> anyhow::Result<ExitCode> {
     let verb = match args.verb {
         TaskVerb::Add { values } => Verb::Add(values),
@@ -60,13 +57,8 @@ enum Verb {
 }
 
 fn run(language: Language, target: &TaskTarget, verb: Verb) -> anyhow::Result<ExitCode> {
-    let url: ServerUrl = match target.server.parse() {
-        Ok(url) => url,
-        Err(error) => {
-            eprintln!("{}: {}", language.command(), words::not_a_server(language, &error));
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
-    };
+    let url: ServerUrl =
+        target.server.parse().map_err(|error| Misuse(words::not_a_server(language, &error)))?;
     let notice = move |url: &ServerUrl, reason: &str| {
         eprintln!("{}: {}", language.command(), words::waiting(language, url, reason));
     };

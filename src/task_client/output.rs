@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::server::{Failure, TaskBody};
 use super::words::{self, Done, Language};
@@ -29,6 +29,30 @@ pub(super) struct Output<W> {
     listed: usize,
     done: usize,
     failed: usize,
+}
+
+/// A removed task, in JSON.
+#[derive(Serialize)]
+struct RemovedTask {
+    id: i64,
+    removed: bool,
+}
+
+/// Something that was not done, in JSON.
+#[derive(Serialize)]
+struct FailedTask<'a> {
+    #[serde(flatten)]
+    about: About<'a>,
+    error: &'a str,
+}
+
+/// Which task could not be dealt with: by its number, or by its text.
+#[derive(Serialize)]
+struct About<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
 }
 
 impl<W: Write> Output<W> {
@@ -58,7 +82,7 @@ impl<W: Write> Output<W> {
         self.done += 1;
         match self.format {
             Format::Human => writeln!(self.out, "{}", words::done(self.language, done, task)),
-            Format::Json => self.element(&json!(task)),
+            Format::Json => self.element(task),
         }
     }
 
@@ -67,7 +91,7 @@ impl<W: Write> Output<W> {
         self.done += 1;
         match self.format {
             Format::Human => writeln!(self.out, "{}", words::removed(self.language, id)),
-            Format::Json => self.element(&json!({ "id": id, "removed": true })),
+            Format::Json => self.element(&RemovedTask { id, removed: true }),
         }
     }
 
@@ -81,7 +105,7 @@ impl<W: Write> Output<W> {
         let is_first = self.listed == 0;
         self.listed += tasks.len();
         match self.format {
-            Format::Json => tasks.iter().try_for_each(|task| self.element(&json!(task))),
+            Format::Json => tasks.iter().try_for_each(|task| self.element(task)),
             Format::Human if tasks.is_empty() && is_first => {
                 writeln!(self.out, "{}", words::no_tasks(self.language))
             }
@@ -95,17 +119,19 @@ impl<W: Write> Output<W> {
 
     /// The task with this number was not found or not changed.
     pub(super) fn failed_id(&mut self, id: i64, failure: &Failure) -> io::Result<()> {
-        self.failed(&id.to_string(), json!({ "id": id }), failure)
+        self.failed(&id.to_string(), About { id: Some(id), value: None }, failure)
     }
 
     /// This text was not added.
     pub(super) fn failed_value(&mut self, value: &str, failure: &Failure) -> io::Result<()> {
-        self.failed(&format!("\"{}\"", words::shown(value)), json!({ "value": value }), failure)
+        let about = About { id: None, value: Some(value) };
+        self.failed(&format!("\"{}\"", words::shown(value)), about, failure)
     }
 
     /// The rest of the list could not be had.
     pub(super) fn failed_list(&mut self, failure: &Failure) -> io::Result<()> {
-        self.failed(words::not_listed(self.language), json!({}), failure)
+        let about = About { id: None, value: None };
+        self.failed(words::not_listed(self.language), about, failure)
     }
 
     /// Sums up; the exit code says whether everything was done.
@@ -123,20 +149,18 @@ impl<W: Write> Output<W> {
         ExitCode::FAILURE
     }
 
-    fn failed(&mut self, what: &str, mut about: Value, failure: &Failure) -> io::Result<()> {
+    fn failed(&mut self, what: &str, about: About<'_>, failure: &Failure) -> io::Result<()> {
         self.failed += 1;
         let reason = words::failure(self.language, failure);
         eprintln!("{}: {what}: {reason}", self.language.command());
         match self.format {
             Format::Human => Ok(()),
-            Format::Json => {
-                about["error"] = reason.into();
-                self.element(&about)
-            }
+            Format::Json => self.element(&FailedTask { about, error: &reason }),
         }
     }
 
-    fn element(&mut self, value: &Value) -> io::Result<()> {
+    fn element(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let value = serde_json::to_string(value)?;
         match &mut self.elements {
             None => writeln!(self.out, "{value}"),
             Some(before) => {

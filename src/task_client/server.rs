@@ -22,6 +22,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// The longest pause: what a person waits without noticing.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// Tries before the client says that it waits: they take a quarter of a second, the time in which
+/// an instance is replaced.
+const TRIES_UNTOLD: u32 = 3;
+
 /// Tasks of one page, the most that the service gives.
 const PAGE: u32 = 1000;
 
@@ -194,6 +198,7 @@ impl Server {
         let deadline = self.answered + self.patience;
         let mut pause = PAUSE_FIRST;
         let mut doubt = Doubt::None;
+        let mut tries = 0;
         loop {
             let miss = match self.send(call) {
                 Ok(answer) => {
@@ -206,14 +211,16 @@ impl Server {
             if miss.doubt == Doubt::MayBeDone {
                 doubt = Doubt::MayBeDone;
             }
-            let wait = self.jittered(pause).max(miss.wait);
-            if clock::now() + wait >= deadline {
+            let left = deadline.since(clock::now());
+            if left.is_zero() {
                 return Err(Failure::Unreachable { url: self.url.clone(), reason: miss.reason });
             }
-            if pause == PAUSE_FIRST {
+            tries += 1;
+            if tries == TRIES_UNTOLD {
                 (self.notice)(&self.url, &miss.reason);
             }
-            sleep(wait);
+            // The last try is at the deadline.
+            sleep(self.jittered(pause).max(miss.wait).min(left));
             pause = PAUSE_MAX.min(pause * 2);
         }
     }

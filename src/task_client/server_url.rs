@@ -36,8 +36,9 @@ fn server(uri: &Uri) -> Option<&str> {
     let server = authority.as_str();
     let port = server.strip_prefix(authority.host())?;
     let is_port = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    let is_host = !authority.host().is_empty();
     let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    (uri.scheme_str() == Some("http") && is_port && is_bare).then_some(server)
+    (uri.scheme_str() == Some("http") && is_host && is_port && is_bare).then_some(server)
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::problem::Problem;
 use super::store::Page;
-use super::task::{IdempotencyKey, InvalidKey, TaskId, VALUE_BYTES_MAX, Value};
+use super::task::{IdempotencyKey, InvalidId, InvalidKey, TaskId, VALUE_BYTES_MAX, Value};
 use super::{form, legacy};
 
 /// The largest body: JSON may write each byte of a text as `\u00XX`, and needs a few around it.
@@ -67,7 +68,8 @@ impl Payload {
         let first = self.body.iter().find(|byte| !byte.is_ascii_whitespace());
         let text = match (self.media, first) {
             (_, Some(b'"')) => string_text(&self.body)?,
-            (_, Some(b'{')) | (Media::Json, _) => object_text(&self.body)?,
+            (_, Some(b'{')) => object_text(&self.body)?,
+            (Media::Json, _) => return Err(not_an_object(&self.body)),
             (Media::FormOrUnsaid, _) => form_text(&self.body, purpose)?,
         };
         Ok(Value::new(text)?)
@@ -79,6 +81,10 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let media = media(request.headers())?;
+        // Without this a client that waits for `100 Continue` or sends slowly would be told late.
+        if announced(request.headers()) > BODY_BYTES_MAX {
+            return Err(too_long());
+        }
         let body = Bytes::from_request(request, state).await.map_err(|error| unread(&error))?;
         Ok(Self { media, body })
     }
@@ -119,7 +125,7 @@ fn page(query: &str) -> Result<Page, Problem> {
     let mut page = Page { after: TaskId(0), limit: LIMIT_DEFAULT };
     for (name, value) in form::pairs(query.as_bytes()).map_err(|error| bad(error.to_string()))? {
         match name.as_str() {
-            "after" => page.after = value.parse()?,
+            "after" => page.after = after(&value)?,
             "limit" => page.limit = limit(&value)?,
             _ => {
                 return Err(bad(format!("`{name}`: allowed in the query are `limit` and `after`")));
@@ -127,6 +133,10 @@ fn page(query: &str) -> Result<Page, Problem> {
         }
     }
     Ok(page)
+}
+
+fn after(text: &str) -> Result<TaskId, Problem> {
+    text.parse().map_err(|error: InvalidId| bad(format!("`after={text}`: {error}")))
 }
 
 fn limit(text: &str) -> Result<usize, Problem> {
@@ -150,14 +160,23 @@ fn media(headers: &HeaderMap) -> Result<Media, Problem> {
     }
 }
 
+/// How long the body says that it is; 0 when it does not say.
+fn announced(headers: &HeaderMap) -> usize {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    // More digits than a number has is more than is allowed.
+    length.map_or(0, |length| length.parse().unwrap_or(usize::MAX))
+}
+
 fn unread(error: &BytesRejection) -> Problem {
     match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is too long: allowed are {BODY_BYTES_MAX} bytes"),
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => too_long(),
         status => Problem::new(status, error.body_text()),
     }
+}
+
+fn too_long() -> Problem {
+    let detail = format!("the body is too long: allowed are {BODY_BYTES_MAX} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
 fn string_text(body: &[u8]) -> Result<String, Problem> {
@@ -170,6 +189,14 @@ fn string_text(body: &[u8]) -> Result<String, Problem> {
 fn object_text(body: &[u8]) -> Result<String, Problem> {
     let object: Object = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
     Ok(object.value)
+}
+
+/// Serde would take an array for an object, member by member.
+fn not_an_object(body: &[u8]) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Ok(_) => unprocessable("the body is JSON, but not {\"value\":\"TEXT\"}"),
+        Err(error) => not_json(&error),
+    }
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {

@@ -28,64 +28,69 @@ use self::listener::BoundedListener;
 use self::sqlite::SqliteStore;
 use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
-use crate::cli::TasksArgs;
-
-/// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
-const EXIT_USAGE: u8 = 64;
+use crate::cli::{Misuse, TasksArgs};
 
 /// How long requests in flight have to end after the first SIGTERM; the time that a provider
 /// gives a process before it kills it is longer.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Threads for what blocks, which is reading: as many as read at a time, and as many again that
+/// have not gone to sleep yet.
+const BLOCKING_THREADS_MAX: usize = 8;
+
 /// Serves until a signal says to stop.
 ///
 /// # Errors
-/// The store cannot be opened, or the address is taken.
+/// The store cannot be opened, or the address is taken; [`Misuse`] when there is no such store.
 pub fn run(args: &TasksArgs) -> anyhow::Result<ExitCode> {
-    let url: StoreUrl = match args.store.parse() {
-        Ok(url) => url,
-        Err(error) => {
-            eprintln!("cloudaps tasks: --store {error}");
-            return Ok(ExitCode::from(EXIT_USAGE));
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let url: StoreUrl = args
+        .store
+        .parse()
+        .map_err(|error: ParseStoreUrlError| Misuse(format!("--store {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()?;
     runtime.block_on(async {
         match url {
             StoreUrl::Sqlite(path) => {
                 let store = SqliteStore::open(&path)?;
                 let shown = StoreUrl::Sqlite(store.path().to_owned());
-                serve(args.listen, store, &shown).await
+                start(args.listen, store, &shown).await
             }
         }
     })
 }
 
-async fn serve(address: SocketAddr, store: impl Store, url: &StoreUrl) -> anyhow::Result<ExitCode> {
-    let store = Arc::new(store);
+async fn start(address: SocketAddr, store: impl Store, url: &StoreUrl) -> anyhow::Result<ExitCode> {
     // Before the address is known to anybody: whoever reads it may send a signal at once.
-    let mut stops = Stops::listen()?;
+    let stops = Stops::listen()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; --listen takes another address"))?;
     announce(listener.local_addr()?, url);
+    serve(listener, Arc::new(store), stops).await
+}
 
+async fn serve(
+    listener: TcpListener,
+    store: Arc<impl Store>,
+    mut stops: Stops,
+) -> anyhow::Result<ExitCode> {
     let stopping = CancellationToken::new();
-    let router = routes::router(Arc::clone(&store));
-    let server = axum::serve(BoundedListener::new(listener), router)
+    let server = axum::serve(BoundedListener::new(listener), routes::router(Arc::clone(&store)))
         .with_graceful_shutdown(stopping.clone().cancelled_owned());
-    let stop = async {
+    let cut_off = async {
         stopping.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
-    let served = async {
+    let mut served = pin!(async {
         tokio::select! {
             served = server.into_future() => served?,
-            () = stop => tracing::warn!(after = ?GRACE, "cut off requests that did not end"),
+            () = cut_off => tracing::warn!(after = ?GRACE, "cut off requests that did not end"),
         }
         store.close().await.context("cannot close the store")
-    };
-    let mut served = pin!(served);
+    });
     tokio::select! {
         served = &mut served => return served.map(|()| ExitCode::SUCCESS),
         () = stops.next() => stopping.cancel(),

@@ -10,6 +10,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 /// Marks a database as ours (`PRAGMA application_id`); it reads "CLAP".
 const APPLICATION_ID: i32 = 0x434c_4150;
 
+/// How every SQLite file begins (<https://sqlite.org/fileformat.html>).
+const HEADER: &[u8] = b"SQLite format 3\0";
+
 /// What brings a database from version `i` to `i + 1` (`PRAGMA user_version`). Only ever appended
 /// to: files of every version are out there.
 const MIGRATIONS: &[&str] = &["
@@ -42,6 +45,8 @@ pub(in crate::tasks) enum OpenError {
     NotAFile(PathBuf),
     #[error("{path}: {holder} has it open; only one service may")]
     InUse { path: PathBuf, holder: String },
+    #[error("cannot read {0}")]
+    Read(PathBuf, #[source] io::Error),
     #[error("cannot lock {0}")]
     Lock(PathBuf, #[source] io::Error),
     #[error("{0} is not an SQLite database; it was left as it is")]
@@ -64,8 +69,9 @@ pub(super) struct DataLock {
 
 impl DataLock {
     /// Takes the lock of the database at `path`: a file of its own next to it, because closing any
-    /// handle to the database itself drops SQLite's locks on it (<https://sqlite.org/howtocorrupt.html>).
-    /// The file stays behind: removing it would let two services lock two files of one name.
+    /// handle to the database itself drops SQLite's locks on it
+    /// (<https://sqlite.org/howtocorrupt.html>). The file stays behind: removing it would let two
+    /// services lock two files of one name.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
@@ -102,6 +108,21 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(|_| not_a_file())?;
     if parent.is_dir() { Ok(parent.join(name)) } else { Err(not_a_file()) }
+}
+
+/// Refuses a file that cannot be a database, before anything is opened or made next to it.
+pub(super) fn check(path: &Path) -> Result<(), OpenError> {
+    // SQLite has not opened the file yet, so no lock of its own is lost when this handle closes.
+    let Ok(file) = File::open(path) else { return Ok(()) };
+    let mut start = Vec::new();
+    let length = HEADER.len() as u64;
+    let read = file.take(length).read_to_end(&mut start);
+    match read {
+        Ok(0) => Ok(()),
+        Ok(_) if start == HEADER => Ok(()),
+        Ok(_) => Err(OpenError::NotADatabase(path.to_owned())),
+        Err(error) => Err(OpenError::Read(path.to_owned(), error)),
+    }
 }
 
 /// Opens the database for writing, makes it if it is not there, and brings it up to date.

@@ -27,6 +27,7 @@ impl SqliteStore {
     /// Opens the file, or makes it; refuses one that is not ours or that is in use.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let path = file::resolve(path)?;
+        file::check(&path)?;
         let lock = DataLock::take(&path)?;
         let connection = file::open(&path)?;
         let readers = Readers::open(&path)?;

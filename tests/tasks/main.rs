@@ -1,0 +1,10 @@
+//! The task service and its client, as processes that speak over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "here a panic is the report")]
+
+mod client;
+mod durability;
+mod original;
+mod routes;
+mod store;
+mod support;

@@ -1,0 +1,256 @@
+//! Every route, and every way to use one wrongly.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Answer, JSON, Service};
+
+/// Headers, body, the status of the answer, and what it says.
+type Refused<'a> = (&'a str, &'a str, u16, &'a str);
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+fn start() -> (TempDir, Service) {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path());
+    (folder, service)
+}
+
+/// The answer is a problem that says all of `words`.
+#[track_caller]
+fn assert_problem(answer: &Answer, status: u16, words: &[&str]) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["status"], status);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
+}
+
+#[test]
+fn it_says_that_it_is_up() {
+    let (_folder, service) = start();
+    for path in ["/", "/healthcheck/", "/healthcheck"] {
+        let answer = service.get(path);
+        assert_eq!((answer.status, answer.body.as_str()), (200, "200"), "{path}");
+        assert_eq!(service.ask("HEAD", path, "", "").status, 200, "{path}");
+    }
+    // Whoever asks for JSON gets the same: `/` is the health check of load balancers.
+    assert_eq!(service.ask("GET", "/", "Accept: application/json\r\n", "").body, "200");
+    let line = &service.line;
+    assert!(line.starts_with("tasks: listening on http://127.0.0.1:"), "{line}");
+    assert!(
+        line.trim_end().ends_with("/tasks.db") && line.contains(", store sqlite:///"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_task_is_added_read_changed_and_removed_under_every_name_of_the_resource() {
+    let (_folder, service) = start();
+    for (id, (list, end)) in (1..).zip([("/Tarefa/", ""), ("/Tarefa", "/"), ("/", ""), ("/", "/")])
+    {
+        let one = format!("{}/{id}{end}", list.trim_end_matches('/'));
+        let added = service.ask("POST", list, JSON, r#"{"value":"comprar pão"}"#);
+        assert_eq!(
+            (added.status, added.header("location")),
+            (201, Some(&*format!("/Tarefa/{id}")))
+        );
+        let created = added.json()["created_at"].as_str().unwrap().to_owned();
+        assert!(humantime::parse_rfc3339(&created).is_ok(), "{created}");
+        let task = json!({ "id": id, "value": "comprar pão", "created_at": created });
+        assert_eq!(added.json(), task);
+        assert_eq!(service.get(&one).json(), task);
+
+        let changed = service.ask("PUT", &one, JSON, r#"{"value":"feito"}"#);
+        assert_eq!((changed.status, &changed.json()["value"]), (200, &json!("feito")));
+        assert_eq!(service.get(&one).json(), changed.json());
+
+        let removed = service.ask("DELETE", &one, "", "");
+        assert_eq!((removed.status, removed.body.as_str()), (204, ""));
+        assert_problem(&service.get(&one), 404, &[&format!("no task {id}")]);
+        assert_problem(&service.ask("DELETE", &one, "", ""), 404, &["no task"]);
+        assert_problem(&service.ask("PUT", &one, JSON, r#"{"value":"x"}"#), 404, &["no task"]);
+    }
+}
+
+#[test]
+fn a_task_that_was_received_can_be_sent_back() {
+    let (_folder, service) = start();
+    service.add("x");
+    let task = service.get("/Tarefa/1").body.replace("\"x\"", "\"y\"");
+    let answer = service.ask("PUT", "/Tarefa/1", JSON, &task);
+    assert_eq!(answer.json()["value"], "y");
+}
+
+#[test]
+fn what_curl_sends_without_a_content_type_of_its_own_is_understood() {
+    let (_folder, service) = start();
+    for (headers, body) in
+        [(FORM, r#"{"value":"a & b"}"#), (FORM, "value=a+%26+b"), ("", r#" {"value":"a & b"}"#)]
+    {
+        let answer = service.ask("POST", "/Tarefa/", headers, body);
+        assert_eq!(answer.json()["value"], "a & b", "{body}");
+    }
+    assert_eq!(service.ask("PUT", "/Tarefa/1", FORM, "value=c").json()["value"], "c");
+}
+
+#[test]
+fn a_body_that_is_no_task_is_refused_with_what_is_allowed() {
+    let (_folder, service) = start();
+    service.add("kept");
+    let long = json!({ "value": "x".repeat(65_537) }).to_string();
+    let cases: &[Refused<'_>] = &[
+        (JSON, "", 400, "{\"value\":\"TEXT\"}"),
+        (JSON, "{\"value\":", 400, "{\"value\":\"TEXT\"}"),
+        (JSON, "value=x", 400, "{\"value\":\"TEXT\"}"),
+        (JSON, "{}", 422, "missing field `value`"),
+        (JSON, "{\"value\":7}", 422, "expected a string"),
+        (JSON, "[\"x\"]", 422, "{\"value\":\"TEXT\"}"),
+        (JSON, "{\"value\":\"\\ud800\"}", 400, "{\"value\":\"TEXT\"}"),
+        (JSON, "{\"value\":\"\"}", 422, "1 to 65536 bytes"),
+        (JSON, "{\"value\":\" \\n\"}", 422, "1 to 65536 bytes"),
+        (JSON, "{\"value\":\"a\\u0000\"}", 422, "U+0000"),
+        (JSON, &long, 422, "65537 bytes"),
+        (JSON, "\"no colon\"", 422, "value\":TEXT"),
+        (JSON, "\"value\\\":\"", 422, "1 to 65536 bytes"),
+        (FORM, "a=b&c=d", 422, "%26"),
+        (FORM, "x", 422, "value=TEXT"),
+        (FORM, "value=%FF", 400, "UTF-8"),
+        ("", "", 422, "value=TEXT"),
+        ("Content-Type: text/plain\r\n", "x", 415, "application/json"),
+        ("Content-Type: multipart/form-data; boundary=x\r\n", "x", 415, "application/json"),
+    ];
+    for (headers, body, status, words) in cases {
+        for (method, path) in [("POST", "/"), ("POST", "/Tarefa/"), ("PUT", "/1")] {
+            let answer = service.ask(method, path, headers, body);
+            assert_problem(&answer, *status, &[words]);
+        }
+    }
+    assert_eq!(service.values(), ["kept"]);
+}
+
+#[test]
+fn the_longest_text_fits_however_it_is_written() {
+    let (_folder, service) = start();
+    let escaped = format!("{{\"value\":\"{}\"}}", "\\u0041".repeat(65_536));
+    let answer = service.ask("POST", "/Tarefa/", JSON, &escaped);
+    assert_eq!(answer.json()["value"], "A".repeat(65_536));
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_before_it_is_read() {
+    let (_folder, service) = start();
+    let headers = format!("{JSON}Content-Length: 1000000000\r\nConnection: close\r\n\r\n");
+    let head = format!("POST /Tarefa/ HTTP/1.1\r\nHost: tasks\r\n{headers}");
+    let answer = crate::support::exchange(service.address, head.as_bytes());
+    assert_problem(&answer, 413, &["394240 bytes"]);
+}
+
+#[test]
+fn a_form_names_the_task_that_it_changes() {
+    let (_folder, service) = start();
+    service.add("one");
+    let answer = service.ask("PUT", "/Tarefa/1", FORM, "2=x");
+    assert_problem(&answer, 422, &["`1=TEXT`", "`value=TEXT`"]);
+    assert_eq!(service.values(), ["one"]);
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let (_folder, service) = start();
+    for id in ["0", "1", "9223372036854775807"] {
+        assert_problem(&service.get(&format!("/Tarefa/{id}")), 404, &["there is no task", id]);
+    }
+    for id in ["abc", "-1", "+1", "1.5", "9223372036854775808", "%20", "favicon.ico"] {
+        assert_problem(&service.get(&format!("/Tarefa/{id}")), 404, &["whole numbers"]);
+        assert_problem(&service.get(&format!("/{id}")), 404, &["whole numbers"]);
+    }
+    for path in ["/Tarefa/1/x", "/a/b", "/a/b/"] {
+        assert_problem(&service.get(path), 404, &["/Tarefa/ID"]);
+    }
+    assert_eq!(service.get("/Tarefa/%FF").status, 400);
+}
+
+#[test]
+fn a_method_that_is_not_allowed_is_told_which_are() {
+    let (_folder, service) = start();
+    for (paths, refused, allowed) in [
+        (&["/", "/Tarefa", "/Tarefa/"][..], &["PUT", "DELETE", "PATCH"][..], "GET,HEAD,POST"),
+        (&["/1", "/1/", "/Tarefa/1", "/Tarefa/1/"], &["POST", "PATCH"], "GET,HEAD,PUT,DELETE"),
+        (&["/healthcheck", "/healthcheck/"], &["POST", "DELETE", "OPTIONS"], "GET,HEAD"),
+    ] {
+        for (path, method) in paths.iter().flat_map(|path| refused.iter().map(move |it| (path, it)))
+        {
+            let answer = service.ask(method, path, "", "");
+            assert_problem(&answer, 405, &[method, path]);
+            assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_list_comes_in_pages() {
+    let (_folder, service) = start();
+    assert_eq!(
+        (service.get("/Tarefa/").body.as_str(), service.get("/Tarefa/").next_page()),
+        ("[]", None)
+    );
+    for number in 1..=7 {
+        service.add(&number.to_string());
+    }
+    service.ask("DELETE", "/Tarefa/3", "", "");
+    let first = service.get("/Tarefa/?limit=3");
+    let ids = |answer: &Answer| -> Vec<i64> {
+        answer.json().as_array().unwrap().iter().map(|task| task["id"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(ids(&first), [1, 2, 4]);
+    let second = service.get(&first.next_page().unwrap());
+    assert_eq!((ids(&second), second.next_page()), (vec![5, 6, 7], None));
+    assert_eq!(ids(&service.get("/Tarefa?after=6")), [7]);
+    assert_eq!(ids(&service.get("/Tarefa/?after=9223372036854775807")), Vec::<i64>::new());
+
+    for query in ["limit=0", "limit=1001", "limit=x", "limit=-1"] {
+        assert_problem(&service.get(&format!("/Tarefa/?{query}")), 400, &[query, "1 to 1000"]);
+    }
+    assert_problem(&service.get("/Tarefa/?after=x"), 400, &["after=x", "whole numbers"]);
+    assert_problem(&service.get("/Tarefa/?limt=5"), 400, &["`limt`", "`limit` and `after`"]);
+}
+
+#[test]
+fn a_page_of_long_texts_is_shorter() {
+    let (_folder, service) = start();
+    for _ in 0..20 {
+        service.add(&"x".repeat(65_536));
+    }
+    let page = service.get("/Tarefa/?limit=20");
+    assert_eq!(page.json().as_array().unwrap().len(), 16, "1 MiB of texts");
+    assert!(page.next_page().is_some());
+    assert_eq!(service.values().len(), 20);
+}
+
+#[test]
+fn a_key_adds_one_task_however_often_it_is_sent() {
+    let (_folder, service) = start();
+    let add = |key: &str, value: &str| {
+        let headers = format!("{JSON}Idempotency-Key: {key}\r\n");
+        service.ask("POST", "/Tarefa/", &headers, &json!({ "value": value }).to_string())
+    };
+    let first = add("\"k-1\"", "x");
+    let again = add("\"k-1\"", "x");
+    assert_eq!((again.status, again.header("location")), (201, Some("/Tarefa/1")));
+    assert_eq!(first.json(), again.json());
+    assert_eq!(add("k-2", "x").json()["id"], 2);
+    assert_problem(&add("k-2", "y"), 422, &["another text"]);
+
+    // The text as it is now, although the key was sent with the one before.
+    service.ask("PUT", "/Tarefa/2", JSON, r#"{"value":"z"}"#);
+    assert_eq!(add("k-2", "x").json()["value"], "z");
+    service.ask("DELETE", "/Tarefa/2", "", "");
+    assert_problem(&add("k-2", "x"), 410, &["task 2", "removed"]);
+    assert_eq!(service.values(), ["x"]);
+
+    for key in ["", "a b", &"k".repeat(256), "a\r\nIdempotency-Key: b"] {
+        assert_problem(&add(key, "x"), 400, &["1 to 255 visible ASCII"]);
+    }
+}
