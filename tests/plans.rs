@@ -47,6 +47,7 @@ stories! {
     launch_answered_twice,
     listing_fails,
     missing_from_a_list,
+    newborn_never_serves,
     order_drain,
     order_replace,
     overload,

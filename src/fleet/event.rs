@@ -175,7 +175,7 @@ impl Fleet {
         }
     }
 
-    fn is_newborn(&self, id: &InstanceId) -> bool {
+    pub(super) fn is_newborn(&self, id: &InstanceId) -> bool {
         self.get(id).is_some_and(|tracked| tracked.phase == Phase::Starting)
     }
 

@@ -171,8 +171,9 @@ impl Fleet {
     }
 
     fn begin_termination(&mut self, id: &InstanceId, reason: &Reason, now: Instant) {
-        if let (Some(tracked), Reason::NeverServed) = (self.instances.get(id), reason) {
-            let group = tracked.instance.slot.group;
+        // Only the first time: that the provider fails to end it is no further failure of its own.
+        if *reason == Reason::NeverServed && self.is_newborn(id) {
+            let group = self.instances[id].instance.slot.group;
             self.history(group).newborns.failed(reason.to_string(), now);
         }
         self.change(id, Change::Terminate(reason.clone()), now);

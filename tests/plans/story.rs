@@ -249,7 +249,7 @@ impl World {
             self.fleet.begin(action, &self.spec, self.now);
             match action {
                 Action::Launch(launch) => {
-                    self.asked.push(Asked { launch: launch.clone(), made: None })
+                    self.asked.push(Asked { launch: launch.clone(), made: None });
                 }
                 Action::Repoint { id, to, .. } => self.machine_mut(id.as_str())?.told = Some(*to),
                 Action::Drain(..) | Action::Terminate(..) => {}

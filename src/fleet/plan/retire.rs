@@ -44,9 +44,18 @@ impl Draft<'_> {
         } else if self.has_elder(tracked) {
             self.terminate(tracked, &Reason::Duplicate);
         } else if self.now >= deadline {
-            self.terminate(tracked, &Reason::NeverServed);
+            self.give_up(tracked);
         } else {
             self.wake_at(deadline);
+        }
+    }
+
+    /// Its slot is filled in the next plan, which knows of one more newborn that failed.
+    fn give_up(&mut self, tracked: &Tracked) {
+        let planned = self.plan.actions.len();
+        self.terminate(tracked, &Reason::NeverServed);
+        if self.plan.actions.len() > planned {
+            self.wake_at(self.now);
         }
     }
 
