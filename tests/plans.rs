@@ -31,7 +31,9 @@ macro_rules! stories {
 
 stories! {
     adoption,
+    adoption_of_a_late_intent,
     adoption_of_the_ended,
+    adoption_of_two_in_a_slot,
     backend_hangs,
     backend_killed,
     backend_replaced_by_order,

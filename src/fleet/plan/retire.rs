@@ -41,7 +41,7 @@ impl Draft<'_> {
         let deadline = tracked.since + self.spec_of(tracked).launch_timeout;
         if self.is_beyond_size(tracked) {
             self.terminate(tracked, &Reason::Surplus);
-        } else if self.has_elder(tracked) {
+        } else if self.is_duplicate_newborn(tracked) {
             self.terminate(tracked, &Reason::Duplicate);
         } else if self.now >= deadline {
             self.give_up(tracked);
@@ -106,6 +106,16 @@ impl Draft<'_> {
 
     fn is_beyond_size(&self, tracked: &Tracked) -> bool {
         tracked.instance.slot.index >= self.spec_of(tracked).size
+    }
+
+    /// Of two newborns in a slot nobody knows which one is well (after a restart, one of them may
+    /// be what the other was to replace): whichever serves first stays. Two that share their data
+    /// must not both exist, so there the younger goes at once.
+    fn is_duplicate_newborn(&self, tracked: &Tracked) -> bool {
+        match self.spec_of(tracked).handover {
+            Handover::LaunchFirst { .. } => self.is_succeeded(tracked),
+            Handover::Fenced => self.has_elder(tracked),
+        }
     }
 
     /// Whether somebody else fills the slot and was there first.
