@@ -52,8 +52,11 @@ stories! {
     missing_from_a_list,
     newborn_never_serves,
     newborns_crash,
+    no_surge,
     order_drain,
     order_replace,
+    order_replace_twice,
+    order_replace_twice_in_a_batch,
     overload,
     pause_and_resume,
     refused_once_by_traffic,
@@ -64,6 +67,7 @@ stories! {
     static_servers,
     stop,
     three_hang_at_once,
+    two_hang_in_a_slot,
 }
 
 #[test]

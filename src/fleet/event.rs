@@ -195,7 +195,8 @@ impl Fleet {
         match spec.group(tracked.instance.slot.group).ownership {
             Ownership::Foreign => *reason != Reason::Ordered,
             Ownership::Owned => {
-                !reason.is_gone() && *reason != Reason::Revenant && !self.has_successor(tracked)
+                let is_final = matches!(reason, Reason::Revenant | Reason::Ordered);
+                !reason.is_gone() && !is_final && !self.has_successor(tracked)
             }
         }
     }
@@ -256,10 +257,9 @@ impl Fleet {
         let change = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.
             (Order::Replace, Ownership::Foreign, _) => return,
-            (Order::Drain, _, Handover::LaunchFirst { .. }) if serves => {
-                Change::Drain(Reason::Ordered)
-            }
-            (Order::Drain, Ownership::Foreign, _) => Change::Fail(Reason::Ordered),
+            // It has taken no traffic, and is not to.
+            _ if !serves => Change::Fail(Reason::Ordered),
+            (Order::Drain, _, Handover::LaunchFirst { .. }) => Change::Drain(Reason::Ordered),
             (Order::Drain | Order::Replace, _, _) => Change::Supersede(Reason::Ordered),
         };
         self.change(&id, change, now);

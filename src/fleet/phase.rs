@@ -137,7 +137,7 @@ impl Phase {
     pub(super) fn after(self, change: Change) -> Self {
         match (self, change) {
             (Self::Starting | Self::Serving | Self::Condemned(_), Change::Passed) => Self::Serving,
-            (Self::Starting | Self::Serving, Change::Supersede(reason)) => Self::Outgoing(reason),
+            (Self::Serving, Change::Supersede(reason)) => Self::Outgoing(reason),
             (Self::Starting | Self::Serving | Self::Outgoing(_), Change::Fail(reason)) => {
                 Self::Condemned(reason)
             }

@@ -27,7 +27,9 @@ impl Draft<'_> {
             match &tracked.phase {
                 Phase::Starting => self.judge_newborn(tracked),
                 Phase::Serving => self.judge_place(tracked),
-                Phase::Condemned(reason) if reason.is_death() => self.terminate(tracked, reason),
+                Phase::Condemned(reason) if reason.is_death() || *reason == Reason::Ordered => {
+                    self.terminate(tracked, reason);
+                }
                 Phase::Condemned(reason) | Phase::Outgoing(reason) => {
                     self.hand_over(tracked, reason);
                 }
@@ -72,13 +74,14 @@ impl Draft<'_> {
         match self.spec_of(tracked).handover {
             // Whoever relays to it holds the requests; it finishes those that it has by itself.
             Handover::Fenced => self.terminate(tracked, reason),
-            Handover::LaunchFirst { .. }
-                if self.is_succeeded(tracked) || self.is_beyond_size(tracked) =>
-            {
-                self.drain(tracked, reason);
-            }
-            Handover::LaunchFirst { .. } => {
-                self.hold(Hold::AwaitsSuccessor(tracked.instance.id.clone()));
+            Handover::LaunchFirst { surge } => {
+                // With no room beyond the size, the old one has to make it.
+                let in_order = surge > 0 && !self.is_beyond_size(tracked);
+                if in_order && !self.is_outranked(tracked) {
+                    self.hold(Hold::AwaitsSuccessor(tracked.instance.id.clone()));
+                } else {
+                    self.drain(tracked, reason);
+                }
             }
         }
     }
@@ -102,6 +105,21 @@ impl Draft<'_> {
 
     fn is_succeeded(&self, tracked: &Tracked) -> bool {
         self.in_slot(tracked.instance.slot).any(|other| other.phase == Phase::Serving)
+    }
+
+    /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
+    /// in a slot may wait for a successor: if two did, they could take the room that it needs.
+    fn is_outranked(&self, tracked: &Tracked) -> bool {
+        let rank = |tracked: &Tracked| {
+            let standing = match &tracked.phase {
+                Phase::Serving => 3,
+                Phase::Outgoing(_) => 2,
+                Phase::Condemned(_) => 1,
+                Phase::Starting | Phase::Draining(..) | Phase::Terminating(..) => 0,
+            };
+            (standing, tracked.first_seen, tracked.instance.id.clone())
+        };
+        self.in_slot(tracked.instance.slot).any(|other| rank(other) > rank(tracked))
     }
 
     fn is_beyond_size(&self, tracked: &Tracked) -> bool {
