@@ -85,6 +85,13 @@ struct History {
     filled: BTreeSet<u32>,
 }
 
+impl Tracked {
+    /// Of two that fill a slot, the smaller stays: who serves, and has for longer.
+    fn precedence(&self) -> (bool, Instant, &InstanceId) {
+        (self.phase != Phase::Serving, self.since, &self.instance.id)
+    }
+}
+
 impl Fleet {
     /// A fleet of which nothing is known yet. `nonce` differs between two starts.
     #[must_use]
@@ -130,11 +137,12 @@ impl Fleet {
         self.instances.is_empty() && self.launches.is_empty()
     }
 
-    /// Where the backend serves or is about to.
+    /// Where the backend serves or is about to; never where one that has to go still answers.
     #[must_use]
     pub fn backend_address(&self) -> Option<SocketAddr> {
-        let alive = self.members(Group::Backend).filter(|tracked| tracked.phase.occupies());
-        alive.max_by_key(|tracked| tracked.first_seen).and_then(|tracked| tracked.instance.address)
+        let filling = self.members(Group::Backend).filter(|tracked| tracked.phase.fills_slot());
+        let stays = filling.min_by_key(|tracked| tracked.precedence());
+        stays.and_then(|tracked| tracked.instance.address)
     }
 
     /// The token that the `ahead`-th launch from now on will have.

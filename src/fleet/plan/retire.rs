@@ -65,7 +65,11 @@ impl Draft<'_> {
         if self.is_beyond_size(tracked) {
             self.drain(tracked, &Reason::Surplus);
         } else if self.has_elder(tracked) {
-            self.drain(tracked, &Reason::Duplicate);
+            match self.spec_of(tracked).handover {
+                Handover::LaunchFirst { .. } => self.drain(tracked, &Reason::Duplicate),
+                // A drain would let two write to the same data for as long as it takes.
+                Handover::Fenced => self.terminate(tracked, &Reason::Duplicate),
+            }
         }
     }
 
@@ -138,10 +142,7 @@ impl Draft<'_> {
 
     /// Whether somebody else fills the slot and was there first.
     fn has_elder(&self, tracked: &Tracked) -> bool {
-        let rank = |tracked: &Tracked| {
-            (tracked.phase != Phase::Serving, tracked.since, tracked.instance.id.clone())
-        };
         let mut others = self.in_slot(tracked.instance.slot);
-        others.any(|other| other.phase.fills_slot() && rank(other) < rank(tracked))
+        others.any(|other| other.phase.fills_slot() && other.precedence() < tracked.precedence())
     }
 }
