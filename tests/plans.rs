@@ -69,8 +69,10 @@ stories! {
     scale_down_during_a_launch,
     static_servers,
     stop,
+    terminated_stays_listed,
     three_hang_at_once,
     two_hang_in_a_slot,
+    two_revenants,
 }
 
 #[test]

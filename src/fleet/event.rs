@@ -110,13 +110,16 @@ impl Fleet {
         }
         let ended = self.departed.get(&instance.id).copied();
         let settle = spec.group(instance.slot.group).settle;
-        if ended.is_some_and(|ended| began <= ended + settle) {
+        // EC2 lists a machine for an hour after its end: that is no news, and nothing to end again.
+        let is_known = matches!(instance.vitals, Vitals::Gone(_));
+        if ended.is_some_and(|ended| is_known || began <= ended + settle) {
             return;
         }
         let id = instance.id.clone();
         self.track(instance, now);
         if ended.is_some() {
-            self.failed(&id, Reason::Revenant, now);
+            // It is no newborn that failed: that would freeze the launch of those we need.
+            self.change(&id, Change::Fail(Reason::Revenant), now);
         }
     }
 
