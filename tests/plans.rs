@@ -67,6 +67,7 @@ stories! {
     revenant,
     scale,
     scale_down_during_a_launch,
+    stale_listing_forgets_no_address,
     static_servers,
     stop,
     terminated_stays_listed,

@@ -102,7 +102,10 @@ impl Fleet {
         if let Some(tracked) = self.instances.get_mut(&instance.id) {
             let vitals = instance.vitals.clone();
             let id = instance.id.clone();
-            tracked.instance = instance;
+            // A listing that began before the machine had an address must not take it away again.
+            let address = instance.address.or(tracked.instance.address);
+            let control = instance.control.or(tracked.instance.control);
+            tracked.instance = Instance { address, control, ..instance };
             if let Vitals::Gone(how) = vitals {
                 self.failed(&id, Reason::Gone(how), now);
             }
