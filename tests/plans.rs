@@ -40,6 +40,7 @@ stories! {
     backend_revenant,
     backend_twice,
     backend_twice_and_both_serve,
+    crash_before_the_answer,
     duplicate_in_a_slot,
     first_start,
     hang,

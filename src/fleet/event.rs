@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::health::Verdict;
+use super::plan::LAUNCHING_MAX;
 use super::{
     Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
     Ownership, Phase, Reason, Slot, Spec, Tracked, Vitals,
@@ -63,7 +64,7 @@ impl Fleet {
         match event {
             Event::Listed { began, found } => self.listed(began, found, spec, now),
             Event::Launched(token, result) => self.launched(&token, result, now),
-            Event::Gone(id, how) => self.failed(&id, Reason::Gone(how), now),
+            Event::Gone(id, how) => self.gone(id, how, now),
             Event::Probed(id, probe) => self.probed(&id, probe, spec, now),
             Event::Suspected(id) => self.suspected(&id),
             Event::Drained(id) => self.change(&id, Change::Quiet, now),
@@ -119,11 +120,18 @@ impl Fleet {
             return;
         }
         let id = instance.id.clone();
-        self.track(instance, now);
-        if ended.is_some() {
-            // It is no newborn that failed: that would freeze the launch of those we need.
-            self.change(&id, Change::Fail(Reason::Revenant), now);
+        let was_launched_by_us =
+            instance.token.as_ref().is_some_and(|token| self.launches.remove(token).is_some());
+        let end = self.track(instance, now);
+        // What ended before we came says nothing about what we would launch now, and what came
+        // back was launched long ago: neither is a newborn that failed.
+        match end {
+            Some(how) if was_launched_by_us => self.failed(&id, Reason::Gone(how), now),
+            Some(how) => self.change(&id, Change::Fail(Reason::Gone(how)), now),
+            None if ended.is_some() => self.change(&id, Change::Fail(Reason::Revenant), now),
+            None => {}
         }
+        self.forget_stillborn();
     }
 
     fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {
@@ -131,21 +139,28 @@ impl Fleet {
         match result {
             // A listing may have named it before the launch was answered.
             Ok(instance) if self.instances.contains_key(&instance.id) => {}
-            Ok(instance) => self.track(instance, now),
+            Ok(instance) => {
+                let id = instance.id.clone();
+                if let Some(how) = self.track(instance, now) {
+                    self.failed(&id, Reason::Gone(how), now);
+                }
+            }
             Err(cause) => {
                 let cause = format!("the launch failed: {cause}");
                 self.history(pending.slot.group).newborns.failed(cause, now);
             }
         }
+        self.forget_stillborn();
     }
 
     /// Starts to follow an instance: one just launched, or one that an earlier controller left.
-    fn track(&mut self, instance: Instance, now: Instant) {
+    /// Returns how it ended, if it did already.
+    fn track(&mut self, instance: Instance, now: Instant) -> Option<String> {
         let id = instance.id.clone();
-        let vitals = instance.vitals.clone();
-        if let Some(token) = &instance.token {
-            self.launches.remove(token);
-        }
+        let end = match &instance.vitals {
+            Vitals::Gone(how) => Some(how.clone()),
+            Vitals::Pending | Vitals::Running => self.stillborn.remove(&id),
+        };
         self.history(instance.slot.group).filled.insert(instance.slot.index);
         let tracked = Tracked {
             instance,
@@ -157,10 +172,24 @@ impl Fleet {
             backend: None,
             repointing: None,
         };
-        self.instances.insert(id.clone(), tracked);
-        if let Vitals::Gone(how) = vitals {
-            // It ended before we came: that says nothing about what we would launch now.
-            self.change(&id, Change::Fail(Reason::Gone(how)), now);
+        self.instances.insert(id, tracked);
+        end
+    }
+
+    /// The end of a newborn can be noticed before its launch is answered, that is, before we know
+    /// whose end it is.
+    fn gone(&mut self, id: InstanceId, how: String, now: Instant) {
+        if self.instances.contains_key(&id) {
+            self.failed(&id, Reason::Gone(how), now);
+        } else if !self.launches.is_empty() && self.stillborn.len() < LAUNCHING_MAX {
+            self.stillborn.insert(id, how);
+        }
+    }
+
+    /// Without an unanswered launch there is nobody left whom an early end could be about.
+    fn forget_stillborn(&mut self) {
+        if self.launches.is_empty() {
+            self.stillborn.clear();
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Fleet {
     listed: Option<Instant>,
     instances: BTreeMap<InstanceId, Tracked>,
     launches: BTreeMap<LaunchToken, Pending>,
+    /// Whose end was noticed before the launch that made them was answered, and how they ended.
+    stillborn: BTreeMap<InstanceId, String>,
     departed: BTreeMap<InstanceId, Instant>,
     history: BTreeMap<Group, History>,
 }
@@ -102,6 +104,7 @@ impl Fleet {
             listed: None,
             instances: BTreeMap::new(),
             launches: BTreeMap::new(),
+            stillborn: BTreeMap::new(),
             departed: BTreeMap::new(),
             history: BTreeMap::from([
                 (Group::Instances, History::default()),
