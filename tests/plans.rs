@@ -43,6 +43,7 @@ stories! {
     crash_before_the_answer,
     duplicate_in_a_slot,
     first_start,
+    first_start_with_backend,
     hang,
     hang_that_recovers_in_time,
     hang_that_recovers_too_late,

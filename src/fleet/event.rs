@@ -6,7 +6,7 @@ use super::health::Verdict;
 use super::plan::LAUNCHING_MAX;
 use super::{
     Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
-    Ownership, Phase, Reason, Slot, Spec, Tracked, Vitals,
+    Ownership, Phase, Reason, Repointing, Slot, Spec, Tracked, Vitals,
 };
 use crate::clock::Instant;
 
@@ -170,7 +170,7 @@ impl Fleet {
             health: Health::default(),
             last_good: None,
             backend: None,
-            repointing: None,
+            repointing: Repointing::Idle,
         };
         self.instances.insert(id, tracked);
         end
@@ -200,6 +200,9 @@ impl Fleet {
         if matches!(probe.finding, Finding::Well | Finding::Shedding) {
             tracked.last_good = Some(now);
             tracked.backend = probe.backend;
+            if tracked.repointing == Repointing::Failed {
+                tracked.repointing = Repointing::Idle;
+            }
         }
         match verdict {
             Verdict::Well => self.passed(id, spec, now),
@@ -276,9 +279,13 @@ impl Fleet {
 
     fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
         let Some(tracked) = self.instances.get_mut(id) else { return };
-        tracked.repointing = None;
-        // Until a probe says otherwise; if it was not taken, the next good probe asks again.
-        tracked.backend = if taken { Some(to) } else { tracked.backend };
+        if taken {
+            // Until a probe says otherwise.
+            tracked.backend = Some(to);
+            tracked.repointing = Repointing::Idle;
+        } else {
+            tracked.repointing = Repointing::Failed;
+        }
     }
 
     fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {

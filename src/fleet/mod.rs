@@ -67,8 +67,19 @@ pub struct Tracked {
     pub last_good: Option<Instant>,
     /// Where a forwarder said that it relays to.
     pub backend: Option<SocketAddr>,
-    /// Where it is being told to relay to.
-    repointing: Option<SocketAddr>,
+    /// Whether it is being told where to relay to.
+    repointing: Repointing,
+}
+
+/// How far telling a forwarder about the backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repointing {
+    /// It can be told.
+    Idle,
+    /// It is being told.
+    Asked,
+    /// It did not take the address; it is told again when it next answers a probe well.
+    Failed,
 }
 
 /// A launch that the provider has not answered yet.
@@ -163,9 +174,9 @@ impl Fleet {
             Action::Launch(launch) => self.begin_launch(launch, spec, now),
             Action::Drain(id, reason) => self.change(id, Change::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
-            Action::Repoint { id, to, .. } => {
+            Action::Repoint { id, .. } => {
                 if let Some(tracked) = self.instances.get_mut(id) {
-                    tracked.repointing = Some(*to);
+                    tracked.repointing = Repointing::Asked;
                 }
             }
         }

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{
-    Fleet, Group, GroupSpec, InstanceId, Launch, Operation, Phase, Reason, Slot, Spec, Tracked,
+    Fleet, Group, GroupSpec, InstanceId, Launch, Operation, Phase, Reason, Repointing, Slot, Spec,
+    Tracked,
 };
 use crate::clock::Instant;
 
@@ -142,7 +143,7 @@ impl Draft<'_> {
                     tracked.phase,
                     Phase::Starting | Phase::Serving | Phase::Outgoing(_) | Phase::Draining(..)
                 );
-            let stale = tracked.backend != Some(to) && tracked.repointing.is_none();
+            let stale = tracked.backend != Some(to) && tracked.repointing == Repointing::Idle;
             if let (true, true, Some(control)) = (answers, stale, tracked.instance.control) {
                 let id = tracked.instance.id.clone();
                 self.plan.actions.push(Action::Repoint { id, control, to });
