@@ -67,6 +67,7 @@ stories! {
     refused_once_by_traffic,
     resume_thaws,
     revenant,
+    room_for_the_empty_slot_first,
     scale,
     scale_down_during_a_launch,
     stale_listing_forgets_no_address,

@@ -10,10 +10,12 @@ impl Draft<'_> {
         if spec.ownership == Ownership::Foreign {
             return;
         }
-        let missing: Vec<Slot> = (0..spec.size)
+        let mut missing: Vec<Slot> = (0..spec.size)
             .map(|index| Slot { group, index })
             .filter(|slot| !self.is_filled(*slot))
             .collect();
+        // Where somebody still takes traffic until a successor does can wait longest for it.
+        missing.sort_by_key(|slot| self.is_served(*slot));
         if missing.is_empty() {
             return;
         }
@@ -89,6 +91,10 @@ impl Draft<'_> {
     fn is_filled(&self, slot: Slot) -> bool {
         self.in_slot(slot).any(|tracked| tracked.phase.fills_slot())
             || self.observed.launching().any(|(pending, _)| pending == slot)
+    }
+
+    fn is_served(&self, slot: Slot) -> bool {
+        self.in_slot(slot).any(|tracked| matches!(tracked.phase, Phase::Outgoing(_)))
     }
 
     fn is_replacement(&self, slot: Slot) -> bool {
