@@ -72,6 +72,8 @@ stories! {
     scale_down_during_a_launch,
     stale_listing_forgets_no_address,
     static_servers,
+    static_servers_are_drained,
+    static_servers_are_left_alone_by_stop,
     stop,
     terminated_stays_listed,
     three_hang_at_once,

@@ -289,13 +289,15 @@ impl Fleet {
     }
 
     fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {
+        let group = spec.group(slot.group);
         let named = |tracked: &&Tracked| {
-            tracked.instance.slot == slot
-                && matches!(tracked.phase, Phase::Starting | Phase::Serving)
+            // One of ours that failed goes anyway; one that is not ours would be back when it is well.
+            let may_return = group.ownership == Ownership::Foreign
+                && matches!(tracked.phase, Phase::Condemned(_));
+            tracked.instance.slot == slot && (tracked.phase.fills_slot() || may_return)
         };
         let Some(tracked) = self.iter().find(named) else { return };
-        let (id, serves) = (tracked.instance.id.clone(), tracked.phase == Phase::Serving);
-        let group = spec.group(slot.group);
+        let (id, serves) = (tracked.instance.id.clone(), tracked.phase != Phase::Starting);
         let change = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.
             (Order::Replace, Ownership::Foreign, _) => return,

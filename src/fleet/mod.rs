@@ -145,10 +145,10 @@ impl Fleet {
         self.launches.values().map(|pending| (pending.slot, pending.since))
     }
 
-    /// Whether nothing runs and nothing is on its way.
+    /// Whether nothing of ours runs and nothing is on its way. What no launch made is not ours.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.instances.is_empty() && self.launches.is_empty()
+        self.launches.is_empty() && self.iter().all(|tracked| tracked.instance.token.is_none())
     }
 
     /// Where the backend serves or is about to; never where one that has to go still answers.

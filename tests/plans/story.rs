@@ -271,7 +271,11 @@ impl World {
         lines.extend(
             self.fleet.launching().map(|(slot, since)| format!("{slot}: launching since {since}")),
         );
-        if lines.is_empty() { vec!["empty".to_owned()] } else { lines }
+        if self.fleet.is_empty() && (lines.is_empty() || self.spec.operation == Operation::Stopping)
+        {
+            lines.push("nothing of ours is left".to_owned());
+        }
+        lines
     }
 }
 

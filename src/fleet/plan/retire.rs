@@ -10,7 +10,9 @@ impl Draft<'_> {
             self.observed.members(group).next().is_some()
                 || self.observed.launching().any(|(slot, _)| slot.group == group)
         };
-        let group = if is_left(Group::Instances) { Group::Instances } else { Group::Backend };
+        let instances_first =
+            self.desired.instances.ownership == Ownership::Owned && is_left(Group::Instances);
+        let group = if instances_first { Group::Instances } else { Group::Backend };
         for tracked in self.observed.members(group) {
             match &tracked.phase {
                 Phase::Terminating(reason, ending) => self.ask_again(tracked, reason, *ending),
