@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use super::health::Verdict;
 use super::plan::LAUNCHING_MAX;
 use super::{
-    Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
-    Ownership, Phase, Reason, Repointing, Slot, Spec, Tracked, Vitals,
+    Change, DEPARTED_MAX, Finding, Fleet, Group, Handover, Health, Instance, InstanceId,
+    LaunchToken, Ownership, Phase, Reason, Repointing, Slot, Spec, Tracked, Unseen, Vitals,
 };
 use crate::clock::Instant;
 
@@ -79,13 +79,26 @@ impl Fleet {
         if self.listed.is_some_and(|newest| began < newest) {
             return;
         }
-        self.listed = Some(began);
+        if self.listed.replace(began).is_none() {
+            self.suspect_earlier_launches(began, spec);
+        }
         let missing = self.missing_from(&found, began, spec);
         for instance in found {
             self.found(instance, began, spec, now);
         }
         for id in missing {
             self.failed(&id, Reason::Gone("no longer listed".to_owned()), now);
+        }
+        self.unseen.retain(|unseen| began < unseen.since + spec.group(unseen.group).settle);
+    }
+
+    /// The first listing may be too old to know what an earlier controller launched last. Of most
+    /// groups one more would be ended again; of those that share their data it must not exist.
+    fn suspect_earlier_launches(&mut self, began: Instant, spec: &Spec) {
+        for group in [Group::Instances, Group::Backend] {
+            if spec.group(group).handover == Handover::Fenced && spec.group(group).size > 0 {
+                self.unseen.push(Unseen { launch: None, group, since: began });
+            }
         }
     }
 
@@ -120,6 +133,7 @@ impl Fleet {
             return;
         }
         let id = instance.id.clone();
+        self.seen(&instance);
         let was_launched_by_us =
             instance.token.as_ref().is_some_and(|token| self.launches.remove(token).is_some());
         let end = self.track(instance, now);
@@ -134,6 +148,16 @@ impl Fleet {
         self.forget_stillborn();
     }
 
+    /// What was seen is no longer only suspected. An earlier controller had one of a fenced group at
+    /// most: whichever is found, there is no other.
+    fn seen(&mut self, found: &Instance) {
+        let lives = !matches!(found.vitals, Vitals::Gone(_));
+        self.unseen.retain(|unseen| match &unseen.launch {
+            Some(launch) => Some(launch) != found.token.as_ref(),
+            None => unseen.group != found.slot.group || !lives,
+        });
+    }
+
     fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {
         let Some(pending) = self.launches.remove(token) else { return };
         match result {
@@ -146,8 +170,10 @@ impl Fleet {
                 }
             }
             Err(cause) => {
+                let group = pending.slot.group;
                 let cause = format!("the launch failed: {cause}");
-                self.history(pending.slot.group).newborns.failed(cause, now);
+                self.history(group).newborns.failed(cause, now);
+                self.unseen.push(Unseen { launch: Some(token.clone()), group, since: now });
             }
         }
         self.forget_stillborn();

@@ -44,6 +44,8 @@ pub struct Fleet {
     listed: Option<Instant>,
     instances: BTreeMap<InstanceId, Tracked>,
     launches: BTreeMap<LaunchToken, Pending>,
+    /// Machines that may exist although nobody has seen them.
+    unseen: Vec<Unseen>,
     /// Whose end was noticed before the launch that made them was answered, and how they ended.
     stillborn: BTreeMap<InstanceId, String>,
     departed: BTreeMap<InstanceId, Instant>,
@@ -89,6 +91,17 @@ struct Pending {
     since: Instant,
 }
 
+/// A machine that may exist although nobody has seen it: the launch failed, which may mean that only
+/// its answer was lost, or an earlier controller launched it just before it ended. Until a listing
+/// is young enough to know, it counts as if it existed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unseen {
+    /// The launch that failed; `None`: one of an earlier controller.
+    launch: Option<LaunchToken>,
+    group: Group,
+    since: Instant,
+}
+
 /// What a group remembers beyond its instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct History {
@@ -96,6 +109,14 @@ struct History {
     newborns: Newborns,
     /// The slots that were filled once: filling one of them again is a replacement.
     filled: BTreeSet<u32>,
+}
+
+impl Unseen {
+    /// How to call what nobody has seen.
+    fn name(&self) -> InstanceId {
+        let launch = self.launch.as_ref().map_or("an earlier launch", LaunchToken::as_str);
+        InstanceId::new(launch)
+    }
 }
 
 impl Tracked {
@@ -115,6 +136,7 @@ impl Fleet {
             listed: None,
             instances: BTreeMap::new(),
             launches: BTreeMap::new(),
+            unseen: Vec::new(),
             stillborn: BTreeMap::new(),
             departed: BTreeMap::new(),
             history: BTreeMap::from([
@@ -148,7 +170,8 @@ impl Fleet {
     /// Whether nothing of ours runs and nothing is on its way. What no launch made is not ours.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.launches.is_empty() && self.iter().all(|tracked| tracked.instance.token.is_none())
+        let is_foreign = |tracked: &Tracked| tracked.instance.token.is_none();
+        self.launches.is_empty() && self.unseen.is_empty() && self.iter().all(is_foreign)
     }
 
     /// Where the backend serves or is about to; never where one that has to go still answers.

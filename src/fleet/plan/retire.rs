@@ -9,6 +9,7 @@ impl Draft<'_> {
         let is_left = |group| {
             self.observed.members(group).next().is_some()
                 || self.observed.launching().any(|(slot, _)| slot.group == group)
+                || self.observed.unseen.iter().any(|unseen| unseen.group == group)
         };
         let instances_first =
             self.desired.instances.ownership == Ownership::Owned && is_left(Group::Instances);
