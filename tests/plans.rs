@@ -39,6 +39,7 @@ stories! {
     backend_killed,
     backend_launch_denied,
     backend_launch_unanswered,
+    backend_moves_while_a_forwarder_hangs,
     backend_replaced_by_order,
     backend_revenant,
     backend_twice,
