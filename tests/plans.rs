@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "plans/command.rs"]
 mod command;
+#[path = "plans/desired.rs"]
+mod desired;
 #[path = "plans/diff.rs"]
 mod diff;
 #[path = "plans/story.rs"]

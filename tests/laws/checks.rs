@@ -70,7 +70,12 @@ impl World {
                     tracked.ok_or_else(|| format!("only what is known is ended: {id}"))?;
                 if matches!(action, Action::Drain(..)) { Ok(()) } else { self.check_end(tracked) }
             }
-            Action::Repoint { .. } => Ok(()),
+            Action::Repoint { to, .. } => {
+                let stays = |of: &Tracked| matches!(of.phase, Phase::Starting | Phase::Serving);
+                let mut backends = self.fleet.members(Group::Backend);
+                let is_one = backends.any(|of| of.instance.address == Some(*to) && stays(of));
+                law(is_one, || format!("forwarders follow a backend that stays: {action}"))
+            }
         }
     }
 

@@ -21,6 +21,9 @@ const STEPS_SAFETY: u32 = 400;
 /// Without faults: longer than all timeouts, freezes and budgets that can still be pending.
 const STEPS_LIVENESS: u32 = 1_200;
 
+/// How long all must stay well: long enough for several listings that settled.
+const STEPS_QUIET: u32 = 80;
+
 /// A step is up to so many milliseconds long.
 const STEP_MAX: u64 = 200;
 
@@ -84,13 +87,16 @@ impl World {
         self.faults = Faults::default();
         self.spec.operation = Operation::Active;
         self.fleet.observe(Event::Resumed, &self.spec, self.now);
+        let mut quiet = 0;
         for _ in 0..STEPS_LIVENESS {
             self.step()?;
-            if self.inbox.is_empty() && self.check_wellness().is_ok() {
+            quiet = if self.check_wellness().is_ok() { quiet + 1 } else { 0 };
+            if quiet == STEPS_QUIET {
                 return Ok(());
             }
         }
-        self.check_wellness()
+        self.check_wellness()?;
+        Err(format!("all is well in the end, and stays so, not only for {quiet} steps"))
     }
 
     fn step(&mut self) -> Result<(), String> {

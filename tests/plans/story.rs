@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, Launch,
-    LaunchToken, Operation, Ownership, Phase, Plan, Probe, Slot, Spec, Thresholds, Vitals, plan,
+    Action, Event, Finding, Fleet, Group, Instance, InstanceId, Launch, LaunchToken, Operation,
+    Ownership, Phase, Plan, Probe, Slot, Spec, Vitals, plan,
 };
 
-use super::command::{Command, duration, number};
-
-const SETTINGS: &str = "instances, backend, surge, provider, launch_timeout, drain_timeout, \
-    settle, replacement_interval, healthy, refused, unresponsive";
+use super::command::{Command, duration};
+use super::desired;
 
 /// The story with the answers as they are now, or which line makes no sense.
 pub(crate) fn tell(path: &str, script: &str) -> Result<String, String> {
@@ -70,7 +68,7 @@ impl World {
     fn new() -> Self {
         Self {
             now: Instant::START,
-            spec: spec(),
+            spec: desired::spec(),
             nonce: 1,
             fleet: Fleet::new(1),
             machines: BTreeMap::new(),
@@ -82,7 +80,7 @@ impl World {
         match command {
             Command::At(since_start) => self.set_clock(Instant::at(since_start))?,
             Command::After(passed) => self.set_clock(self.now + passed)?,
-            Command::Spec(settings) => self.set_spec(&settings)?,
+            Command::Spec(settings) => desired::change(&mut self.spec, &settings)?,
             Command::Exists(name, slot) => self.make(name, slot, None),
             Command::Running(names) => self.running(&names)?,
             Command::Listed(entries) => self.listed(&entries)?,
@@ -354,64 +352,5 @@ impl World {
 
     fn told(&self, name: &str) -> Result<SocketAddr, String> {
         self.machine(name)?.told.ok_or_else(|| format!("`{name}` was never told where to relay"))
-    }
-}
-
-// === What is desired ===
-
-fn spec() -> Spec {
-    let instances = GroupSpec {
-        size: 3,
-        ownership: Ownership::Owned,
-        handover: Handover::LaunchFirst { surge: 1 },
-        launch_timeout: Duration::from_secs(10),
-        drain_timeout: Duration::from_secs(5),
-        settle: Duration::from_secs(2),
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
-        replacement_interval: Duration::from_secs(1),
-    };
-    let backend = GroupSpec { size: 0, handover: Handover::Fenced, ..instances.clone() };
-    Spec { instances, backend, operation: Operation::Active }
-}
-
-impl World {
-    fn set_spec(&mut self, settings: &[(String, String)]) -> Result<(), String> {
-        for (key, value) in settings {
-            match key.as_str() {
-                "instances" => self.spec.instances.size = number(value)?,
-                "backend" => self.spec.backend.size = number(value)?,
-                "surge" => {
-                    self.spec.instances.handover = Handover::LaunchFirst { surge: number(value)? };
-                }
-                "provider" => self.spec.instances.ownership = ownership(value)?,
-                _ => {
-                    set(&mut self.spec.instances, key, value)?;
-                    set(&mut self.spec.backend, key, value)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn set(group: &mut GroupSpec, key: &str, value: &str) -> Result<(), String> {
-    match key {
-        "launch_timeout" => group.launch_timeout = duration(value)?,
-        "drain_timeout" => group.drain_timeout = duration(value)?,
-        "settle" => group.settle = duration(value)?,
-        "replacement_interval" => group.replacement_interval = duration(value)?,
-        "healthy" => group.thresholds.healthy = number(value)?,
-        "refused" => group.thresholds.refused = number(value)?,
-        "unresponsive" => group.thresholds.unresponsive = number(value)?,
-        _ => return Err(format!("unknown setting `{key}`; allowed are {SETTINGS}")),
-    }
-    Ok(())
-}
-
-fn ownership(provider: &str) -> Result<Ownership, String> {
-    match provider {
-        "process" => Ok(Ownership::Owned),
-        "static" => Ok(Ownership::Foreign),
-        _ => Err(format!("unknown provider `{provider}`; allowed are process, static")),
     }
 }
