@@ -37,6 +37,7 @@ stories! {
     adoption_of_the_ended,
     adoption_of_two_in_a_slot,
     backend_after_a_restart,
+    backend_drained_by_order,
     backend_hangs,
     backend_killed,
     backend_launch_denied,
