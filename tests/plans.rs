@@ -38,6 +38,7 @@ stories! {
     adoption_of_two_in_a_slot,
     backend_after_a_restart,
     backend_drained_by_order,
+    backend_ghost_after_a_restart,
     backend_hangs,
     backend_killed,
     backend_launch_denied,

@@ -133,7 +133,8 @@ impl Fleet {
             return;
         }
         let id = instance.id.clone();
-        self.seen(&instance);
+        // What was seen is no longer only suspected.
+        self.unseen.retain(|unseen| unseen.launch.is_none() || unseen.launch != instance.token);
         let was_launched_by_us =
             instance.token.as_ref().is_some_and(|token| self.launches.remove(token).is_some());
         let end = self.track(instance, now);
@@ -146,16 +147,6 @@ impl Fleet {
             None => {}
         }
         self.forget_stillborn();
-    }
-
-    /// What was seen is no longer only suspected. An earlier controller had one of a fenced group at
-    /// most: whichever is found, there is no other.
-    fn seen(&mut self, found: &Instance) {
-        let lives = !matches!(found.vitals, Vitals::Gone(_));
-        self.unseen.retain(|unseen| match &unseen.launch {
-            Some(launch) => Some(launch) != found.token.as_ref(),
-            None => unseen.group != found.slot.group || !lives,
-        });
     }
 
     fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {

@@ -17,7 +17,7 @@ pub(crate) fn spec() -> Spec {
         handover: Handover::LaunchFirst { surge: 1 },
         launch_timeout: Duration::from_secs(10),
         drain_timeout: Duration::from_secs(5),
-        settle: Duration::from_secs(2),
+        settle: Duration::ZERO,
         thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
         replacement_interval: Duration::from_secs(1),
     };
