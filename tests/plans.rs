@@ -85,6 +85,7 @@ stories! {
     static_servers_are_left_alone_by_stop,
     stop,
     stop_waits_for_the_unseen,
+    surplus_newborn_on_trial,
     terminated_stays_listed,
     three_hang_at_once,
     two_hang_in_a_slot,

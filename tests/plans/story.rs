@@ -259,7 +259,9 @@ impl World {
             Some(action) if !is_due => {
                 Err(format!("the plan was begun, and there is more to do at once: {action}"))
             }
-            None if is_due => Err("asks to be woken at once, and has nothing to do".to_owned()),
+            None if is_due && planned.actions.is_empty() => {
+                Err("asks to be woken at once, and has nothing to do".to_owned())
+            }
             _ => Ok(answers),
         }
     }

@@ -45,20 +45,21 @@ impl Draft<'_> {
     fn judge_newborn(&mut self, tracked: &Tracked) {
         let deadline = tracked.since + self.spec_of(tracked).launch_timeout;
         if self.is_beyond_size(tracked) {
-            self.terminate(tracked, &Reason::Surplus);
+            self.end_newborn(tracked, &Reason::Surplus);
         } else if self.is_duplicate_newborn(tracked) {
-            self.terminate(tracked, &Reason::Duplicate);
+            self.end_newborn(tracked, &Reason::Duplicate);
         } else if self.now >= deadline {
-            self.give_up(tracked);
+            self.end_newborn(tracked, &Reason::NeverServed);
         } else {
             self.wake_at(deadline);
         }
     }
 
-    /// Its slot is filled in the next plan, which knows of one more newborn that failed.
-    fn give_up(&mut self, tracked: &Tracked) {
+    /// Its end can make room for another launch (its slot is empty, it is on trial no longer), and
+    /// if it failed that may freeze all of them: the next plan, which knows, is due at once.
+    fn end_newborn(&mut self, tracked: &Tracked, reason: &Reason) {
         let planned = self.plan.actions.len();
-        self.terminate(tracked, &Reason::NeverServed);
+        self.terminate(tracked, reason);
         if self.plan.actions.len() > planned {
             self.wake_at(self.now);
         }
