@@ -53,8 +53,12 @@ impl Newborns {
         *self = Self::default();
     }
 
-    /// One failed before it ever served.
+    /// One failed before it ever served. Those that were launched before a freeze and fail during
+    /// it tell nothing new: fifty at once are one cause, and must not mean the longest wait.
     pub(super) fn failed(&mut self, cause: String, now: Instant) {
+        if self.frozen(now).is_some() {
+            return;
+        }
         self.failed = if self.cause == cause { self.failed.saturating_add(1) } else { 1 };
         self.cause = cause;
         self.last = Some(now);
@@ -134,9 +138,21 @@ mod tests {
     #[test]
     fn a_freeze_never_outlasts_its_maximum() {
         let mut newborns = Newborns::default();
+        let mut now = at(0);
         for _ in 0..100 {
-            newborns.failed("exit 1".to_owned(), at(0));
+            newborns.failed("exit 1".to_owned(), now);
+            now = newborns.frozen(now).map_or(now, |(_, until)| until);
         }
-        assert_eq!(newborns.frozen(at(0)), Some(("exit 1", Instant::at(FREEZE_MAX))));
+        newborns.failed("exit 1".to_owned(), now);
+        assert_eq!(newborns.frozen(now), Some(("exit 1", now + FREEZE_MAX)));
+    }
+
+    #[test]
+    fn newborns_that_fail_during_a_freeze_neither_prolong_nor_end_it() {
+        let mut newborns = Newborns::default();
+        for cause in ["exit 1", "exit 1", "exit 1", "exit 2"] {
+            newborns.failed(cause.to_owned(), at(0));
+        }
+        assert_eq!(newborns.frozen(at(5)), Some(("exit 1", at(10))));
     }
 }

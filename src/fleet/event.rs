@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::health::Verdict;
+use super::plan::LAUNCHING_MAX;
 use super::{
-    Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
-    Ownership, Phase, Reason, Slot, Spec, Step, Tracked, Vitals,
+    Change, DEPARTED_MAX, Finding, Fleet, Group, Handover, Health, Instance, InstanceId,
+    LaunchToken, Ownership, Phase, Reason, Repointing, Slot, Spec, Step, Tracked, Unseen, Vitals,
 };
 use crate::clock::Instant;
 
@@ -73,7 +74,7 @@ impl Fleet {
         match event {
             Event::Listed { began, found } => self.listed(began, found, spec, now),
             Event::Launched(token, result) => self.launched(&token, result, now),
-            Event::Gone(id, how) => self.failed(&id, Reason::Gone(how), now),
+            Event::Gone(id, how) => self.gone(id, how, now),
             Event::Probed(id, probe) => self.probed(&id, probe, spec, now),
             Event::Suspected(id) => self.suspected(&id),
             Event::Drained(id) => self.step(&id, Step::Quiet, now),
@@ -88,13 +89,26 @@ impl Fleet {
         if self.listed.is_some_and(|newest| began < newest) {
             return;
         }
-        self.listed = Some(began);
+        if self.listed.replace(began).is_none() {
+            self.suspect_earlier_launches(began, spec);
+        }
         let missing = self.missing_from(&found, began, spec);
         for instance in found {
             self.found(instance, began, spec, now);
         }
         for id in missing {
             self.failed(&id, Reason::Gone("no longer listed".to_owned()), now);
+        }
+        self.unseen.retain(|unseen| began < unseen.since + spec.group(unseen.group).settle);
+    }
+
+    /// The first listing may be too old to know what an earlier controller launched last. Of most
+    /// groups one more would be ended again; of those that share their data it must not exist.
+    fn suspect_earlier_launches(&mut self, began: Instant, spec: &Spec) {
+        for group in [Group::Instances, Group::Backend] {
+            if spec.group(group).handover == Handover::Fenced && spec.group(group).size > 0 {
+                self.unseen.push(Unseen { launch: None, group, since: began });
+            }
         }
     }
 
@@ -112,7 +126,10 @@ impl Fleet {
         if let Some(tracked) = self.instances.get_mut(&instance.id) {
             let vitals = instance.vitals.clone();
             let id = instance.id.clone();
-            tracked.instance = instance;
+            // A listing that began before the machine had an address must not take it away again.
+            let address = instance.address.or(tracked.instance.address);
+            let control = instance.control.or(tracked.instance.control);
+            tracked.instance = Instance { address, control, ..instance };
             if let Vitals::Gone(how) = vitals {
                 self.failed(&id, Reason::Gone(how), now);
             }
@@ -120,14 +137,26 @@ impl Fleet {
         }
         let ended = self.departed.get(&instance.id).copied();
         let settle = spec.group(instance.slot.group).settle;
-        if ended.is_some_and(|ended| began <= ended + settle) {
+        // EC2 lists a machine for an hour after its end: that is no news, and nothing to end again.
+        let is_known = matches!(instance.vitals, Vitals::Gone(_));
+        if ended.is_some_and(|ended| is_known || began <= ended + settle) {
             return;
         }
         let id = instance.id.clone();
-        self.track(instance, now);
-        if ended.is_some() {
-            self.failed(&id, Reason::Revenant, now);
+        // What was seen is no longer only suspected.
+        self.unseen.retain(|unseen| unseen.launch.is_none() || unseen.launch != instance.token);
+        let was_launched_by_us =
+            instance.token.as_ref().is_some_and(|token| self.launches.remove(token).is_some());
+        let end = self.track(instance, now);
+        // What ended before we came says nothing about what we would launch now, and what came
+        // back was launched long ago: neither is a newborn that failed.
+        match end {
+            Some(how) if was_launched_by_us => self.failed(&id, Reason::Gone(how), now),
+            Some(how) => self.step(&id, Step::Fail(Reason::Gone(how)), now),
+            None if ended.is_some() => self.step(&id, Step::Fail(Reason::Revenant), now),
+            None => {}
         }
+        self.forget_stillborn();
     }
 
     fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {
@@ -135,21 +164,30 @@ impl Fleet {
         match result {
             // A listing may have named it before the launch was answered.
             Ok(instance) if self.instances.contains_key(&instance.id) => {}
-            Ok(instance) => self.track(instance, now),
+            Ok(instance) => {
+                let id = instance.id.clone();
+                if let Some(how) = self.track(instance, now) {
+                    self.failed(&id, Reason::Gone(how), now);
+                }
+            }
             Err(cause) => {
+                let group = pending.slot.group;
                 let cause = format!("the launch failed: {cause}");
-                self.history(pending.slot.group).newborns.failed(cause, now);
+                self.history(group).newborns.failed(cause, now);
+                self.unseen.push(Unseen { launch: Some(token.clone()), group, since: now });
             }
         }
+        self.forget_stillborn();
     }
 
     /// Starts to follow an instance: one just launched, or one that an earlier controller left.
-    fn track(&mut self, instance: Instance, now: Instant) {
+    /// Returns how it ended, if it did already.
+    fn track(&mut self, instance: Instance, now: Instant) -> Option<String> {
         let id = instance.id.clone();
-        let vitals = instance.vitals.clone();
-        if let Some(token) = &instance.token {
-            self.launches.remove(token);
-        }
+        let end = match &instance.vitals {
+            Vitals::Gone(how) => Some(how.clone()),
+            Vitals::Pending | Vitals::Running => self.stillborn.remove(&id),
+        };
         self.history(instance.slot.group).filled.insert(instance.slot.index);
         let tracked = Tracked {
             instance,
@@ -159,13 +197,27 @@ impl Fleet {
             health: Health::default(),
             last_good: None,
             backend: None,
-            repointing: None,
+            repointing: Repointing::Idle,
         };
         self.journal.push(tracked.entered_from(None));
-        self.instances.insert(id.clone(), tracked);
-        if let Vitals::Gone(how) = vitals {
-            // It ended before we came: that says nothing about what we would launch now.
-            self.step(&id, Step::Fail(Reason::Gone(how)), now);
+        self.instances.insert(id, tracked);
+        end
+    }
+
+    /// The end of a newborn can be noticed before its launch is answered, that is, before we know
+    /// whose end it is.
+    fn gone(&mut self, id: InstanceId, how: String, now: Instant) {
+        if self.instances.contains_key(&id) {
+            self.failed(&id, Reason::Gone(how), now);
+        } else if !self.launches.is_empty() && self.stillborn.len() < LAUNCHING_MAX {
+            self.stillborn.insert(id, how);
+        }
+    }
+
+    /// Without an unanswered launch there is nobody left whom an early end could be about.
+    fn forget_stillborn(&mut self) {
+        if self.launches.is_empty() {
+            self.stillborn.clear();
         }
     }
 
@@ -179,7 +231,13 @@ impl Fleet {
         }
         if matches!(probe.finding, Finding::Well | Finding::Shedding) {
             tracked.last_good = Some(now);
-            self.relays_to(id, probe.backend);
+            if tracked.backend != probe.backend {
+                tracked.backend = probe.backend;
+                self.journal.push(Change::Backend(id.clone(), probe.backend));
+            }
+            if tracked.repointing == Repointing::Failed {
+                tracked.repointing = Repointing::Idle;
+            }
         }
         match verdict {
             Verdict::Well => self.passed(id, spec, now),
@@ -190,7 +248,7 @@ impl Fleet {
         }
     }
 
-    fn is_newborn(&self, id: &InstanceId) -> bool {
+    pub(super) fn is_newborn(&self, id: &InstanceId) -> bool {
         self.get(id).is_some_and(|tracked| tracked.phase == Phase::Starting)
     }
 
@@ -210,7 +268,8 @@ impl Fleet {
         match spec.group(tracked.instance.slot.group).ownership {
             Ownership::Foreign => *reason != Reason::Ordered,
             Ownership::Owned => {
-                !reason.is_gone() && *reason != Reason::Revenant && !self.has_successor(tracked)
+                let is_final = matches!(reason, Reason::Revenant | Reason::Ordered);
+                !reason.is_gone() && !is_final && !self.has_successor(tracked)
             }
         }
     }
@@ -256,36 +315,34 @@ impl Fleet {
 
     fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
         let Some(tracked) = self.instances.get_mut(id) else { return };
-        tracked.repointing = None;
-        // If it was not taken, the next good probe shows it, and it is told again.
         if taken {
-            self.relays_to(id, Some(to));
-        }
-    }
-
-    fn relays_to(&mut self, id: &InstanceId, backend: Option<SocketAddr>) {
-        let Some(tracked) = self.instances.get_mut(id) else { return };
-        if tracked.backend != backend {
-            tracked.backend = backend;
-            self.journal.push(Change::Backend(id.clone(), backend));
+            // Until a probe says otherwise.
+            let told = tracked.backend.replace(to) != Some(to);
+            if told {
+                self.journal.push(Change::Backend(id.clone(), Some(to)));
+            }
+            tracked.repointing = Repointing::Idle;
+        } else {
+            tracked.repointing = Repointing::Failed;
         }
     }
 
     fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {
+        let group = spec.group(slot.group);
         let named = |tracked: &&Tracked| {
-            tracked.instance.slot == slot
-                && matches!(tracked.phase, Phase::Starting | Phase::Serving)
+            // One of ours that failed goes anyway; one that is not ours would be back when it is well.
+            let may_return = group.ownership == Ownership::Foreign
+                && matches!(tracked.phase, Phase::Condemned(_));
+            tracked.instance.slot == slot && (tracked.phase.fills_slot() || may_return)
         };
         let Some(tracked) = self.iter().find(named) else { return };
-        let (id, serves) = (tracked.instance.id.clone(), tracked.phase == Phase::Serving);
-        let group = spec.group(slot.group);
+        let (id, serves) = (tracked.instance.id.clone(), tracked.phase != Phase::Starting);
         let step = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.
             (Order::Replace, Ownership::Foreign, _) => return,
-            (Order::Drain, _, Handover::LaunchFirst { .. }) if serves => {
-                Step::Drain(Reason::Ordered)
-            }
-            (Order::Drain, Ownership::Foreign, _) => Step::Fail(Reason::Ordered),
+            // It has taken no traffic, and is not to.
+            _ if !serves => Step::Fail(Reason::Ordered),
+            (Order::Drain, _, Handover::LaunchFirst { .. }) => Step::Drain(Reason::Ordered),
             (Order::Drain | Order::Replace, _, _) => Step::Supersede(Reason::Ordered),
         };
         self.step(&id, step, now);

@@ -44,6 +44,10 @@ pub struct Fleet {
     listed: Option<Instant>,
     instances: BTreeMap<InstanceId, Tracked>,
     launches: BTreeMap<LaunchToken, Pending>,
+    /// Machines that may exist although nobody has seen them.
+    unseen: Vec<Unseen>,
+    /// Whose end was noticed before the launch that made them was answered, and how they ended.
+    stillborn: BTreeMap<InstanceId, String>,
     departed: BTreeMap<InstanceId, Instant>,
     history: BTreeMap<Group, History>,
     /// What changed since the journal was last taken.
@@ -95,14 +99,36 @@ pub struct Tracked {
     pub last_good: Option<Instant>,
     /// Where a forwarder said that it relays to.
     pub backend: Option<SocketAddr>,
-    /// Where it is being told to relay to.
-    repointing: Option<SocketAddr>,
+    /// Whether it is being told where to relay to.
+    repointing: Repointing,
+}
+
+/// How far telling a forwarder about the backend is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repointing {
+    /// It can be told.
+    Idle,
+    /// It is being told.
+    Asked,
+    /// It did not take the address; it is told again when it next answers a probe well.
+    Failed,
 }
 
 /// A launch that the provider has not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pending {
     slot: Slot,
+    since: Instant,
+}
+
+/// A machine that may exist although nobody has seen it: the launch failed, which may mean that only
+/// its answer was lost, or an earlier controller launched it just before it ended. Until a listing
+/// is young enough to know, it counts as if it existed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unseen {
+    /// The launch that failed; `None`: one of an earlier controller.
+    launch: Option<LaunchToken>,
+    group: Group,
     since: Instant,
 }
 
@@ -115,6 +141,31 @@ struct History {
     filled: BTreeSet<u32>,
 }
 
+impl Unseen {
+    /// How to call what nobody has seen.
+    fn name(&self) -> InstanceId {
+        let launch = self.launch.as_ref().map_or("an earlier launch", LaunchToken::as_str);
+        InstanceId::new(launch)
+    }
+}
+
+impl Tracked {
+    fn entered_from(&self, was: Option<Phase>) -> Change {
+        Change::Phase(Passage {
+            slot: self.instance.slot,
+            id: self.instance.id.clone(),
+            label: self.instance.label.clone(),
+            was,
+            phase: self.phase.clone(),
+        })
+    }
+
+    /// Of two that fill a slot, the smaller stays: who serves, and has for longer.
+    fn precedence(&self) -> (bool, Instant, &InstanceId) {
+        (self.phase != Phase::Serving, self.since, &self.instance.id)
+    }
+}
+
 impl Fleet {
     /// A fleet of which nothing is known yet. `nonce` differs between two starts.
     #[must_use]
@@ -125,6 +176,8 @@ impl Fleet {
             listed: None,
             instances: BTreeMap::new(),
             launches: BTreeMap::new(),
+            unseen: Vec::new(),
+            stillborn: BTreeMap::new(),
             departed: BTreeMap::new(),
             history: BTreeMap::from([
                 (Group::Instances, History::default()),
@@ -155,10 +208,11 @@ impl Fleet {
         self.launches.values().map(|pending| (pending.slot, pending.since))
     }
 
-    /// Whether nothing runs and nothing is on its way.
+    /// Whether nothing of ours runs and nothing is on its way. What no launch made is not ours.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.instances.is_empty() && self.launches.is_empty()
+        let is_foreign = |tracked: &Tracked| tracked.instance.token.is_none();
+        self.launches.is_empty() && self.unseen.is_empty() && self.iter().all(is_foreign)
     }
 
     /// What changed since this was last asked.
@@ -166,11 +220,12 @@ impl Fleet {
         std::mem::take(&mut self.journal)
     }
 
-    /// Where the backend serves or is about to.
+    /// Where the backend serves or is about to; never where one that has to go still answers.
     #[must_use]
     pub fn backend_address(&self) -> Option<SocketAddr> {
-        let alive = self.members(Group::Backend).filter(|tracked| tracked.phase.occupies());
-        alive.max_by_key(|tracked| tracked.first_seen).and_then(|tracked| tracked.instance.address)
+        let filling = self.members(Group::Backend).filter(|tracked| tracked.phase.fills_slot());
+        let stays = filling.min_by_key(|tracked| tracked.precedence());
+        stays.and_then(|tracked| tracked.instance.address)
     }
 
     /// The token that the `ahead`-th launch from now on will have.
@@ -188,9 +243,9 @@ impl Fleet {
             Action::Launch(launch) => self.begin_launch(launch, spec, now),
             Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
-            Action::Repoint { id, to, .. } => {
+            Action::Repoint { id, .. } => {
                 if let Some(tracked) = self.instances.get_mut(id) {
-                    tracked.repointing = Some(*to);
+                    tracked.repointing = Repointing::Asked;
                 }
             }
         }
@@ -207,8 +262,9 @@ impl Fleet {
     }
 
     fn begin_termination(&mut self, id: &InstanceId, reason: &Reason, now: Instant) {
-        if let (Some(tracked), Reason::NeverServed) = (self.instances.get(id), reason) {
-            let group = tracked.instance.slot.group;
+        // Only the first time: that the provider fails to end it is no further failure of its own.
+        if *reason == Reason::NeverServed && self.is_newborn(id) {
+            let group = self.instances[id].instance.slot.group;
             self.history(group).newborns.failed(reason.to_string(), now);
         }
         self.step(id, Step::Terminate(reason.clone()), now);
@@ -235,17 +291,5 @@ impl Fleet {
                 && other.phase.fills_slot()
         };
         launching || self.iter().any(filling)
-    }
-}
-
-impl Tracked {
-    fn entered_from(&self, was: Option<Phase>) -> Change {
-        Change::Phase(Passage {
-            slot: self.instance.slot,
-            id: self.instance.id.clone(),
-            label: self.instance.label.clone(),
-            was,
-            phase: self.phase.clone(),
-        })
     }
 }

@@ -149,7 +149,7 @@ impl Phase {
     pub(super) fn after(self, step: Step) -> Self {
         match (self, step) {
             (Self::Starting | Self::Serving | Self::Condemned(_), Step::Passed) => Self::Serving,
-            (Self::Starting | Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
+            (Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
             (Self::Starting | Self::Serving | Self::Outgoing(_), Step::Fail(reason)) => {
                 Self::Condemned(reason)
             }
@@ -221,6 +221,13 @@ impl Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
+        formatter.write_str(match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Outgoing(_) => "outgoing",
+            Self::Condemned(_) => "condemned",
+            Self::Draining(..) => "draining",
+            Self::Terminating(..) => "terminating",
+        })
     }
 }

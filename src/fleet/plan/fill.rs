@@ -2,7 +2,9 @@
 
 use super::{Draft, Hold, LAUNCHING_MAX};
 use crate::fleet::budget::Budget;
-use crate::fleet::{Group, GroupSpec, Handover, InstanceId, Operation, Ownership, Phase, Slot};
+use crate::fleet::{
+    Group, GroupSpec, Handover, InstanceId, Operation, Ownership, Phase, Slot, Unseen,
+};
 
 impl Draft<'_> {
     pub(super) fn fill(&mut self, group: Group) {
@@ -10,10 +12,12 @@ impl Draft<'_> {
         if spec.ownership == Ownership::Foreign {
             return;
         }
-        let missing: Vec<Slot> = (0..spec.size)
+        let mut missing: Vec<Slot> = (0..spec.size)
             .map(|index| Slot { group, index })
             .filter(|slot| !self.is_filled(*slot))
             .collect();
+        // Where somebody still takes traffic until a successor does can wait longest for it.
+        missing.sort_by_key(|slot| self.is_served(*slot));
         if missing.is_empty() {
             return;
         }
@@ -81,7 +85,8 @@ impl Draft<'_> {
         match spec.handover {
             Handover::LaunchFirst { .. } => None,
             Handover::Fenced => {
-                self.observed.members(slot.group).next().map(|other| other.instance.id.clone())
+                let seen = self.observed.members(slot.group).map(|of| of.instance.id.clone());
+                seen.chain(self.unseen(slot.group).map(Unseen::name)).next()
             }
         }
     }
@@ -91,15 +96,25 @@ impl Draft<'_> {
             || self.observed.launching().any(|(pending, _)| pending == slot)
     }
 
+    fn is_served(&self, slot: Slot) -> bool {
+        self.in_slot(slot).any(|tracked| matches!(tracked.phase, Phase::Outgoing(_)))
+    }
+
     fn is_replacement(&self, slot: Slot) -> bool {
         self.observed.history[&slot.group].filled.contains(&slot.index)
     }
 
-    /// The machines of a group that may exist, those on their way included.
+    /// The machines of a group that may exist, those on their way and the unseen included.
     fn occupied(&self, group: Group) -> u32 {
         let existing = self.observed.members(group).filter(|tracked| tracked.phase.occupies());
         let launching = self.observed.launching().filter(|(slot, _)| slot.group == group);
-        u32::try_from(existing.count() + launching.count()).unwrap_or(u32::MAX)
+        let count = existing.count() + launching.count() + self.unseen(group).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// The machines of a group that may exist although nobody has seen them.
+    fn unseen(&self, group: Group) -> impl Iterator<Item = &Unseen> {
+        self.observed.unseen.iter().filter(move |unseen| unseen.group == group)
     }
 
     fn newborns(&self, group: Group) -> usize {

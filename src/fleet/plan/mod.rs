@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{
-    Fleet, Group, GroupSpec, InstanceId, Launch, Operation, Phase, Reason, Slot, Spec, Tracked,
+    Fleet, Group, GroupSpec, InstanceId, Launch, Operation, Phase, Reason, Repointing, Slot, Spec,
+    Tracked,
 };
 use crate::clock::Instant;
 
@@ -137,12 +138,13 @@ impl Draft<'_> {
     fn repoint(&mut self) {
         let Some(to) = self.observed.backend_address() else { return };
         for tracked in self.observed.members(Group::Instances) {
-            let answers = tracked.last_good.is_some()
-                && matches!(
-                    tracked.phase,
-                    Phase::Starting | Phase::Serving | Phase::Outgoing(_) | Phase::Draining(..)
-                );
-            let stale = tracked.backend != Some(to) && tracked.repointing.is_none();
+            // Also one that failed: it may be well again, or finish the requests that it holds.
+            let may_relay = match &tracked.phase {
+                Phase::Terminating(..) => false,
+                phase => !phase.reason().is_some_and(Reason::is_death),
+            };
+            let answers = tracked.last_good.is_some() && may_relay;
+            let stale = tracked.backend != Some(to) && tracked.repointing == Repointing::Idle;
             if let (true, true, Some(control)) = (answers, stale, tracked.instance.control) {
                 let id = tracked.instance.id.clone();
                 self.plan.actions.push(Action::Repoint { id, control, to });

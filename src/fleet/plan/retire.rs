@@ -9,8 +9,11 @@ impl Draft<'_> {
         let is_left = |group| {
             self.observed.members(group).next().is_some()
                 || self.observed.launching().any(|(slot, _)| slot.group == group)
+                || self.observed.unseen.iter().any(|unseen| unseen.group == group)
         };
-        let group = if is_left(Group::Instances) { Group::Instances } else { Group::Backend };
+        let instances_first =
+            self.desired.instances.ownership == Ownership::Owned && is_left(Group::Instances);
+        let group = if instances_first { Group::Instances } else { Group::Backend };
         for tracked in self.observed.members(group) {
             match &tracked.phase {
                 Phase::Terminating(reason, ending) => self.ask_again(tracked, reason, *ending),
@@ -27,7 +30,9 @@ impl Draft<'_> {
             match &tracked.phase {
                 Phase::Starting => self.judge_newborn(tracked),
                 Phase::Serving => self.judge_place(tracked),
-                Phase::Condemned(reason) if reason.is_death() => self.terminate(tracked, reason),
+                Phase::Condemned(reason) if reason.is_death() || *reason == Reason::Ordered => {
+                    self.terminate(tracked, reason);
+                }
                 Phase::Condemned(reason) | Phase::Outgoing(reason) => {
                     self.hand_over(tracked, reason);
                 }
@@ -40,13 +45,23 @@ impl Draft<'_> {
     fn judge_newborn(&mut self, tracked: &Tracked) {
         let deadline = tracked.since + self.spec_of(tracked).launch_timeout;
         if self.is_beyond_size(tracked) {
-            self.terminate(tracked, &Reason::Surplus);
-        } else if self.has_elder(tracked) {
-            self.terminate(tracked, &Reason::Duplicate);
+            self.end_newborn(tracked, &Reason::Surplus);
+        } else if self.is_duplicate_newborn(tracked) {
+            self.end_newborn(tracked, &Reason::Duplicate);
         } else if self.now >= deadline {
-            self.terminate(tracked, &Reason::NeverServed);
+            self.end_newborn(tracked, &Reason::NeverServed);
         } else {
             self.wake_at(deadline);
+        }
+    }
+
+    /// Its end can make room for another launch (its slot is empty, it is on trial no longer), and
+    /// if it failed that may freeze all of them: the next plan, which knows, is due at once.
+    fn end_newborn(&mut self, tracked: &Tracked, reason: &Reason) {
+        let planned = self.plan.actions.len();
+        self.terminate(tracked, reason);
+        if self.plan.actions.len() > planned {
+            self.wake_at(self.now);
         }
     }
 
@@ -54,7 +69,11 @@ impl Draft<'_> {
         if self.is_beyond_size(tracked) {
             self.drain(tracked, &Reason::Surplus);
         } else if self.has_elder(tracked) {
-            self.drain(tracked, &Reason::Duplicate);
+            match self.spec_of(tracked).handover {
+                Handover::LaunchFirst { .. } => self.drain(tracked, &Reason::Duplicate),
+                // A drain would let two write to the same data for as long as it takes.
+                Handover::Fenced => self.terminate(tracked, &Reason::Duplicate),
+            }
         }
     }
 
@@ -63,13 +82,14 @@ impl Draft<'_> {
         match self.spec_of(tracked).handover {
             // Whoever relays to it holds the requests; it finishes those that it has by itself.
             Handover::Fenced => self.terminate(tracked, reason),
-            Handover::LaunchFirst { .. }
-                if self.is_succeeded(tracked) || self.is_beyond_size(tracked) =>
-            {
-                self.drain(tracked, reason);
-            }
-            Handover::LaunchFirst { .. } => {
-                self.hold(Hold::AwaitsSuccessor(tracked.instance.id.clone()));
+            Handover::LaunchFirst { surge } => {
+                // With no room beyond the size, the old one has to make it.
+                let in_order = surge > 0 && !self.is_beyond_size(tracked);
+                if in_order && !self.is_outranked(tracked) {
+                    self.hold(Hold::AwaitsSuccessor(tracked.instance.id.clone()));
+                } else {
+                    self.drain(tracked, reason);
+                }
             }
         }
     }
@@ -95,16 +115,38 @@ impl Draft<'_> {
         self.in_slot(tracked.instance.slot).any(|other| other.phase == Phase::Serving)
     }
 
+    /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
+    /// in a slot may wait for a successor: if two did, they could take the room that it needs.
+    fn is_outranked(&self, tracked: &Tracked) -> bool {
+        let rank = |tracked: &Tracked| {
+            let standing = match &tracked.phase {
+                Phase::Serving => 3,
+                Phase::Outgoing(_) => 2,
+                Phase::Condemned(_) => 1,
+                Phase::Starting | Phase::Draining(..) | Phase::Terminating(..) => 0,
+            };
+            (standing, tracked.first_seen, tracked.instance.id.clone())
+        };
+        self.in_slot(tracked.instance.slot).any(|other| rank(other) > rank(tracked))
+    }
+
     fn is_beyond_size(&self, tracked: &Tracked) -> bool {
         tracked.instance.slot.index >= self.spec_of(tracked).size
     }
 
+    /// Of two newborns in a slot nobody knows which one is well (after a restart, one of them may
+    /// be what the other was to replace): whichever serves first stays. Two that share their data
+    /// must not both exist, so there the younger goes at once.
+    fn is_duplicate_newborn(&self, tracked: &Tracked) -> bool {
+        match self.spec_of(tracked).handover {
+            Handover::LaunchFirst { .. } => self.is_succeeded(tracked),
+            Handover::Fenced => self.has_elder(tracked),
+        }
+    }
+
     /// Whether somebody else fills the slot and was there first.
     fn has_elder(&self, tracked: &Tracked) -> bool {
-        let rank = |tracked: &Tracked| {
-            (tracked.phase != Phase::Serving, tracked.since, tracked.instance.id.clone())
-        };
         let mut others = self.in_slot(tracked.instance.slot);
-        others.any(|other| other.phase.fills_slot() && rank(other) < rank(tracked))
+        others.any(|other| other.phase.fills_slot() && other.precedence() < tracked.precedence())
     }
 }
