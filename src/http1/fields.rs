@@ -100,14 +100,16 @@ impl Fields {
         limits: &Limits,
         before_colon: BeforeColon,
     ) -> Result<Option<usize>, Refusal> {
-        self.clear();
         let most = limits.headers.min(HEADERS_CEILING);
-        let usual = self.read_up_to::<HEADERS_USUAL>(bytes, start, most, before_colon);
-        if usual != Err(Refusal::HeadersTooMany) || most <= HEADERS_USUAL {
-            return usual;
+        let strict = BeforeColon::Nothing;
+        let mut read = self.read_up_to::<HEADERS_USUAL>(bytes, start, most, strict);
+        if read == Err(Refusal::HeadersTooMany) && most > HEADERS_USUAL {
+            read = self.read_up_to::<HEADERS_CEILING>(bytes, start, most, strict);
         }
-        self.clear();
-        self.read_up_to::<HEADERS_CEILING>(bytes, start, most, before_colon)
+        if read == Err(Refusal::HeaderName) && before_colon == BeforeColon::Spaces {
+            read = self.read_up_to::<HEADERS_CEILING>(bytes, start, most, before_colon);
+        }
+        read
     }
 
     /// What the `Connection` lines ask for.
@@ -163,6 +165,7 @@ impl Fields {
         most: usize,
         before_colon: BeforeColon,
     ) -> Result<Option<usize>, Refusal> {
+        self.clear();
         let mut slots = [EMPTY_HEADER; SLOTS];
         let slots = &mut slots[..most.min(SLOTS)];
         let (end, found) = match find(bytes, start, slots, before_colon) {
@@ -192,32 +195,23 @@ impl Fields {
         let token = start..start + header.name.len();
         let value_start = offset_of(header.value, bytes);
         let value = value_start..value_start + header.value.len();
-        let colon = match before_colon {
-            BeforeColon::Nothing => token.end,
-            BeforeColon::Spaces => skip_spaces(bytes, token.end),
+        let plain = value.start == token.end + 2
+            && bytes.get(token.end..value.start) == Some(b": ")
+            && bytes.get(value.end..value.end + 2) == Some(b"\r\n");
+        let end = match plain {
+            true => value.end + 2,
+            false => end_of_odd_line(bytes, token.end, &value, before_colon)?,
         };
-        let lines_up = offset_of(header.name.as_bytes(), bytes) == start
-            && bytes.get(colon) == Some(&b':')
-            && skip_spaces(bytes, colon + 1) >= value.start;
-        if !lines_up {
+        if offset_of(header.name.as_bytes(), bytes) != start {
             return Err(Refusal::HeaderName);
         }
-        let text_end = skip_spaces(bytes, value.end);
-        if bytes.get(text_end..text_end + 2) != Some(b"\r\n") {
-            return Err(Refusal::LineEnd);
-        }
-        let plain = colon == token.end
-            && bytes[colon + 1] == b' '
-            && value.start == colon + 2
-            && text_end == value.end;
         let name = Name::of(header.name.as_bytes());
         if name == Name::Connection {
             self.options.add(header.value)?;
         }
-        let line = Span::new(start..text_end + 2);
-        let (token, value) = (Span::new(token), Span::new(value));
+        let (token, value, line) = (Span::new(token), Span::new(value), Span::new(start..end));
         self.all.push(Field { name, token, value, line, plain });
-        Ok(text_end + 2)
+        Ok(end)
     }
 }
 
@@ -281,6 +275,27 @@ fn find<'h, 'b>(
         Status::Complete(end) => Some((end, response.headers)),
         Status::Partial => None,
     })
+}
+
+/// Where a line ends that is not exactly `name: value CRLF`, if it is still one that we accept.
+fn end_of_odd_line(
+    bytes: &[u8],
+    token_end: usize,
+    value: &Range<usize>,
+    before_colon: BeforeColon,
+) -> Result<usize, Refusal> {
+    let colon = match before_colon {
+        BeforeColon::Nothing => token_end,
+        BeforeColon::Spaces => skip_spaces(bytes, token_end),
+    };
+    if bytes.get(colon) != Some(&b':') || skip_spaces(bytes, colon + 1) < value.start {
+        return Err(Refusal::HeaderName);
+    }
+    let text_end = skip_spaces(bytes, value.end);
+    match bytes.get(text_end..text_end + 2) {
+        Some(b"\r\n") => Ok(text_end + 2),
+        _ => Err(Refusal::LineEnd),
+    }
 }
 
 fn refusal(error: httparse::Error) -> Refusal {

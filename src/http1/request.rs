@@ -1,11 +1,13 @@
 //! The head of a request: read, checked and understood.
 
+use std::ops::Range;
+
 use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::host::authority;
 use super::name::Name;
-use super::syntax::{decimal, elements, is_token};
-use super::target::Target;
+use super::syntax::{decimal, elements, is_token_byte};
+use super::target::{Target, is_target_byte};
 use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, Version};
 
 /// Empty lines tolerated before a request. RFC 9112 §2.2 asks for one, which old clients sent
@@ -13,8 +15,8 @@ use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, 
 const LEADING_LINES_MAX: usize = 2;
 /// The longest method in the IANA registry has 16 letters.
 const METHOD_MAX: usize = 32;
-/// What a request line has besides method and target: two spaces, the version, CRLF.
-const LINE_REST: usize = 12;
+/// What a request line has after its target: a space, the version, CRLF.
+const LINE_REST: usize = 11;
 /// A request that carries our own `Via` this often goes in circles. A balancer and a forwarder in
 /// front of one another make two.
 const VIA_OURS_MAX: usize = 8;
@@ -223,24 +225,41 @@ pub(super) fn may_end_after(bytes: &[u8], seen: usize) -> bool {
 }
 
 impl Line {
+    /// Method, target and version: three words between single spaces (RFC 9112 §3).
     fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Self>, Refusal> {
         let Some(start) = skip_empty_lines(bytes)? else { return Ok(None) };
-        let rest = &bytes[start..];
-        let Some(line_feed) = rest.iter().position(|&byte| byte == b'\n') else {
-            let longest = limits.target.saturating_add(METHOD_MAX + LINE_REST);
-            return if rest.len() > longest { Err(Refusal::TargetTooLong) } else { Ok(None) };
+        let Some(token) = word(bytes, start, METHOD_MAX, is_token_byte) else {
+            return incomplete(bytes.len() - start, METHOD_MAX, Refusal::MethodTooLong);
         };
-        let line = rest[..line_feed].strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
-        let [token, target, version] = split(line)?;
-        let method = method(token)?;
-        let version = read_version(version)?;
-        if target.len() > limits.target {
-            return Err(Refusal::TargetTooLong);
-        }
-        let target = Target::read(target, start + token.len() + 1, method)?;
-        let token = Span::new(start..start + token.len());
-        Ok(Some(Self { method, token, target, version, end: start + line_feed + 1 }))
+        let method = method(&bytes[token.clone()], bytes[token.end])?;
+        let target_start = token.end + 1;
+        let Some(target) = word(bytes, target_start, limits.target, is_target_byte) else {
+            return incomplete(bytes.len() - target_start, limits.target, Refusal::TargetTooLong);
+        };
+        let Some(rest) = bytes[target.end..].first_chunk() else { return Ok(None) };
+        let version = ending(rest)?;
+        let end = target.end + rest.len();
+        let target = Target::read(&bytes[target.clone()], target.start, method)?;
+        Ok(Some(Self { method, token: Span::new(token), target, version, end }))
     }
+}
+
+/// The run of `allowed` bytes that begins at `start`, if it is at most `most` long and a byte
+/// follows it.
+fn word(
+    bytes: &[u8],
+    start: usize,
+    most: usize,
+    allowed: impl Fn(u8) -> bool,
+) -> Option<Range<usize>> {
+    let rest = bytes[start..].iter().take(most.saturating_add(1));
+    let len = rest.copied().position(|byte| !allowed(byte))?;
+    Some(start..start + len)
+}
+
+/// A word without an end is too long, or has not come to it yet.
+fn incomplete<T>(len: usize, most: usize, too_long: Refusal) -> Result<Option<T>, Refusal> {
+    if len > most { Err(too_long) } else { Ok(None) }
 }
 
 /// Where the request line begins; `None` if that is not known yet.
@@ -258,22 +277,24 @@ fn skip_empty_lines(bytes: &[u8]) -> Result<Option<usize>, Refusal> {
     }
 }
 
-/// Method, target and version: three words between single spaces (RFC 9112 §3).
-fn split(line: &[u8]) -> Result<[&[u8]; 3], Refusal> {
-    let mut words = line.split(|&byte| byte == b' ');
-    match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(method), Some(target), Some(version), None) => Ok([method, target, version]),
-        _ => Err(Refusal::RequestLine),
-    }
-}
-
-fn method(token: &[u8]) -> Result<Method, Refusal> {
+/// The method, which the byte `after` must separate from the target.
+fn method(token: &[u8], after: u8) -> Result<Method, Refusal> {
     match token {
-        _ if !is_token(token) => Err(Refusal::Method),
-        _ if token.len() > METHOD_MAX => Err(Refusal::MethodTooLong),
+        _ if token.is_empty() || after != b' ' => Err(Refusal::Method),
         // It would echo what the client must not see, such as the headers that we add.
         b"TRACE" => Err(Refusal::Trace),
         _ => Ok(Method::of(token)),
+    }
+}
+
+/// What follows the target: a space, the version, and the end of the line.
+fn ending(rest: &[u8; LINE_REST]) -> Result<Version, Refusal> {
+    match rest {
+        [b' ', version @ .., b'\r', b'\n'] => read_version(version),
+        [b' ', _, _, _, _, _, _, _, _, b'\n', ..] => Err(Refusal::LineEnd),
+        [b' ', ..] => Err(Refusal::Version),
+        [b'\r' | b'\n', ..] => Err(Refusal::RequestLine),
+        _ => Err(Refusal::Target),
     }
 }
 

@@ -16,12 +16,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads the target that begins at `start` in the head.
+    /// Reads the target that begins at `start` in the head and is made of [`is_target_byte`]s.
     pub(super) fn read(text: &[u8], start: usize, method: Method) -> Result<Self, Refusal> {
-        if text.is_empty() || !text.iter().all(|&byte| matches!(byte, b'!'..=b'~') && byte != b'#')
-        {
-            return Err(Refusal::Target);
-        }
         let path = Span::new(start..start + text.len());
         match text {
             _ if method == Method::Connect => Err(connect(text)),
@@ -30,6 +26,12 @@ impl Target {
             _ => absolute(text, start, method).ok_or(Refusal::Target),
         }
     }
+}
+
+/// Whether `byte` may stand in a target. RFC 3986 allows fewer (no `"<>\^`{|}`), but those are in
+/// use and end nothing; a fragment never leaves the client.
+pub(super) const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
 /// CONNECT is refused, but as malformed if that is what it is.
