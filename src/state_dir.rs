@@ -12,7 +12,8 @@ use std::{fmt, process};
 
 /// The bytes of a new token: 256 bits cannot be guessed, whatever the rate of the guesses.
 const TOKEN_BYTES: usize = 32;
-/// The shortest token that is accepted from a file; shorter is a truncated file or a guessable word.
+/// The shortest token that is accepted from a file; shorter is a truncated file or a word that
+/// can be guessed.
 const TOKEN_CHARS_MIN: usize = 16;
 /// The most that is read of a small file of ours; more is not something that we wrote.
 const SMALL_FILE_MAX: u64 = 4096;
@@ -80,7 +81,8 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// No `up` has written where its admin API is.
-    #[error("no `cloudaps up` is running on {}: start one, or name its --state-dir", path.display())]
+    #[error("no `cloudaps up` is running on {}: start one, or name its --state-dir",
+        path.display())]
     NotRunning {
         /// The directory.
         path: PathBuf,

@@ -80,7 +80,8 @@ impl Shared {
             Ok((identity, leader)) => {
                 let record = Record { process: Some(identity), ..intent };
                 self.complete(&record);
-                tracing::debug!(instance = %record.token, pid = leader.pid().as_raw_pid(), "spawned");
+                let pid = leader.pid().as_raw_pid();
+                tracing::debug!(instance = %record.token, pid, "spawned");
                 Ok(self.watch(record, leader))
             }
             Err(error) => {

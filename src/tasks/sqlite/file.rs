@@ -64,8 +64,9 @@ pub(super) struct DataLock {
 
 impl DataLock {
     /// Takes the lock of the database at `path`: a file of its own next to it, because closing any
-    /// handle to the database itself drops SQLite's locks on it (<https://sqlite.org/howtocorrupt.html>).
-    /// The file stays behind: removing it would let two services lock two files of one name.
+    /// handle to the database itself drops SQLite's locks on it
+    /// (<https://sqlite.org/howtocorrupt.html>). The file stays behind: removing it would let two
+    /// services lock two files of one name.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let mut name = path.as_os_str().to_owned();
         name.push(".lock");
