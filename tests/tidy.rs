@@ -3,14 +3,19 @@
 //! What these rules are for stands in `CONTRIBUTING.md`; what the layers mean, in
 //! `ARCHITECTURE.md`. The checkers have their own tests, on small bad samples.
 
+use clap::CommandFactory;
+use cloudaps::cli::Cli;
+
 use tidy::repository::{File, files, report};
 use tidy::rust::Source;
-use tidy::{layers, sizes, style};
+use tidy::{docs, layers, settings, sizes, style};
 
 mod tidy {
+    pub(crate) mod docs;
     pub(crate) mod layers;
     pub(crate) mod repository;
     pub(crate) mod rust;
+    pub(crate) mod settings;
     pub(crate) mod sizes;
     pub(crate) mod style;
 }
@@ -57,4 +62,35 @@ fn rust_files_say_what_they_are_for_in_lines_that_fit() {
 #[test]
 fn public_functions_take_no_bool() {
     report(&style::check_signatures(&sources()));
+}
+
+#[test]
+fn the_code_map_names_every_entry_of_src_and_nothing_else() {
+    let files = files();
+    report(&docs::check_map(text_of(&files, docs::MAP), &files));
+}
+
+#[test]
+fn both_readmes_have_the_same_sections_code_and_tables() {
+    let files = files();
+    let [english, portuguese] = docs::READMES.map(|path| text_of(&files, path));
+    report(&docs::check_translation(english, portuguese));
+}
+
+#[test]
+fn both_readmes_show_every_command() {
+    let files = files();
+    let commands: Vec<String> =
+        Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    for path in docs::READMES {
+        report(&docs::check_commands(path, text_of(&files, path), &commands));
+    }
+}
+
+#[test]
+fn both_readmes_have_every_setting_with_its_default() {
+    let (files, settings) = (files(), settings::known_settings());
+    for path in docs::READMES {
+        report(&settings::check_settings(path, text_of(&files, path), &settings));
+    }
 }

@@ -1,3 +1,5 @@
+//! Every refusal names the key, the value, the line and what is allowed.
+
 use super::*;
 
 fn file(text: &str) -> File {

@@ -1,0 +1,34 @@
+# Shortcuts. `./test` is the whole check; these are its parts, and `just` lists them.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_list:
+    @just --list --unsorted
+
+# Run the whole system on this machine.
+up *args:
+    cargo run --release --locked -- up {{ args }}
+
+# Build the program as it is shipped.
+build:
+    cargo build --release --locked
+
+# Check everything, or run only the tests that match: `just test drain`.
+test *filter:
+    ./test {{ filter }}
+
+# Format the code.
+fmt:
+    cargo fmt
+
+# Run the lints.
+clippy:
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Build the documentation of the library.
+doc:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
+
+# Check the dependencies' licences, advisories and sources (needs cargo-deny).
+deny:
+    cargo deny --locked check
