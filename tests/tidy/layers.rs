@@ -20,7 +20,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("forwarder", &["cli", "clock", "config", "pool", "proxy"]),
     ("tasks", &["cli", "clock"]),
     ("task_client", &["cli"]),
-    ("admin", &["cli", "clock", "config", "controller", "fleet", "state_dir"]),
+    ("admin", &["cli", "clock", "config", "controller", "fleet", "provider", "state_dir"]),
     (
         "up",
         &[
