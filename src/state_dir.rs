@@ -222,6 +222,15 @@ impl StateDir {
         if sound { Ok(Token(text.to_owned())) } else { Err(Error::BadToken { path }) }
     }
 
+    /// The file that holds the token.
+    #[must_use]
+    pub fn token_path(&self, name: TokenName) -> PathBuf {
+        self.path.join(match name {
+            TokenName::Admin => "admin.token",
+            TokenName::Control => "control.token",
+        })
+    }
+
     /// Writes down where the admin API of this `up` listens.
     ///
     /// # Errors
@@ -259,13 +268,6 @@ impl StateDir {
 
     fn admin_path(&self) -> PathBuf {
         self.path.join("admin.addr")
-    }
-
-    fn token_path(&self, name: TokenName) -> PathBuf {
-        self.path.join(match name {
-            TokenName::Admin => "admin.token",
-            TokenName::Control => "control.token",
-        })
     }
 
     /// A directory that the user made may be readable: what is secret in it has its own mode.

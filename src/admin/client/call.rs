@@ -1,0 +1,158 @@
+//! Speaks to the admin API.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+use ureq::http::{Request, Response, StatusCode, header};
+
+use super::failure::Failure;
+use super::place::Place;
+use crate::admin::overview::Overview;
+use crate::cli::CLIENT_TIMEOUT;
+
+/// The longest answer: the status of a thousand instances takes about half a megabyte.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// A client of one `up`.
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: ureq::Agent,
+    place: Place,
+}
+
+/// The status, as it came and as it is meant.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) text: String,
+    pub(super) overview: Overview,
+}
+
+/// What an obeyed command answers.
+#[derive(Deserialize)]
+struct Obeyed {
+    message: String,
+}
+
+/// What a refused one answers.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+impl Client {
+    pub(super) fn new(place: Place) -> Self {
+        Self { agent: agent(), place }
+    }
+
+    /// The status now.
+    pub(super) fn status(&self) -> Result<Answer, Failure> {
+        self.get("/v1/status")
+    }
+
+    /// The status as soon as it is not number `seen`, or after `wait`.
+    pub(super) fn status_after(&self, seen: u64, wait: Duration) -> Result<Answer, Failure> {
+        self.get(&format!("/v1/status?after={seen}&wait={}", wait.as_secs()))
+    }
+
+    /// Changes something; says what happens now.
+    pub(super) fn post(&self, path: &str, body: Option<&Value>) -> Result<String, Failure> {
+        post(&self.agent, &self.place, path, body)
+    }
+
+    fn get(&self, path: &str) -> Result<Answer, Failure> {
+        let address = self.place.address()?;
+        let request = Request::get(format!("http://{address}{path}"));
+        // Reading takes the token only from another machine; it may not be ours to read here.
+        let request = match self.place.token() {
+            Ok(token) => request.header(header::AUTHORIZATION, format!("Bearer {}", token.as_str())),
+            Err(_) => request,
+        };
+        let sent = request.body(()).map_err(ureq::Error::from);
+        let sent = sent.and_then(|request| self.agent.run(request));
+        let (status, text) = read(address, sent)?;
+        if status != StatusCode::OK {
+            return Err(refused(&self.place, address, status, &text));
+        }
+        let overview = serde_json::from_str(&text);
+        let overview = overview.map_err(|error| stranger(address, &error))?;
+        Ok(Answer { text, overview })
+    }
+}
+
+/// Sends one command. `place` says anew where to: an `up` that is just starting writes it down.
+pub(super) fn post(
+    agent: &ureq::Agent,
+    place: &Place,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<String, Failure> {
+    let address = place.address()?;
+    let token = place.token()?;
+    let request = Request::post(format!("http://{address}{path}"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.as_str()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body.map(Value::to_string).unwrap_or_default());
+    let sent = request.map_err(ureq::Error::from).and_then(|request| agent.run(request));
+    let (status, text) = read(address, sent)?;
+    if !status.is_success() {
+        return Err(refused(place, address, status, &text));
+    }
+    let obeyed: Obeyed =
+        serde_json::from_str(&text).map_err(|error| stranger(address, &error))?;
+    Ok(obeyed.message)
+}
+
+/// What all requests have in common.
+pub(super) fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // A proxy for the web does not come between us and this machine.
+        .proxy(None)
+        .timeout_global(Some(CLIENT_TIMEOUT))
+        .build();
+    config.into()
+}
+
+fn read(
+    address: SocketAddr,
+    sent: Result<Response<ureq::Body>, ureq::Error>,
+) -> Result<(StatusCode, String), Failure> {
+    let missed = |error: ureq::Error| match error {
+        ureq::Error::Io(cause) => unreachable(address, &cause),
+        ureq::Error::Timeout(_) | ureq::Error::ConnectionFailed => {
+            Failure::Unreachable { address, reason: error.to_string() }
+        }
+        _ => stranger(address, &error),
+    };
+    let mut response = sent.map_err(missed)?;
+    let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    Ok((response.status(), body.map_err(missed)?))
+}
+
+fn unreachable(address: SocketAddr, cause: &io::Error) -> Failure {
+    let reason = match cause.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        _ => cause.to_string(),
+    };
+    Failure::Unreachable { address, reason }
+}
+
+fn stranger(address: SocketAddr, error: &dyn std::error::Error) -> Failure {
+    Failure::Stranger { address, reason: error.to_string() }
+}
+
+/// Why the request was not done, in the server's words if they are its words.
+fn refused(place: &Place, address: SocketAddr, status: StatusCode, text: &str) -> Failure {
+    match serde_json::from_str::<Refusal>(text) {
+        Ok(_) if status == StatusCode::UNAUTHORIZED && place.token().is_ok() => {
+            Failure::WrongToken { address, file: place.token_file() }
+        }
+        Ok(Refusal { error }) => Failure::Refused { status: status.as_u16(), error },
+        Err(_) => Failure::Stranger { address, reason: status.to_string() },
+    }
+}

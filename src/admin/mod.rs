@@ -1,0 +1,13 @@
+//! The admin API, and the operator's verbs that speak to it.
+//!
+//! The server shows the controller's status and passes commands on; it decides nothing. The verbs
+//! know only the API and the state directory. What both sides speak is [`Overview`], so that the
+//! controller's own types can change without breaking a script.
+
+mod client;
+mod overview;
+mod server;
+
+pub use client::{down, drain, pause, replace, resume, scale, status};
+pub use overview::{Occupant, Overview, Row, Tally};
+pub use server::{Access, Service, serve};
