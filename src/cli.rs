@@ -103,7 +103,7 @@ pub struct ForwardArgs {
     /// Where to answer `GET /health` and take `PUT /backend`, apart from user traffic.
     #[arg(long, value_name = "ADDR")]
     pub control: Option<SocketAddr>,
-    /// Read the [proxy] settings from FILE.
+    /// Read the `[proxy]` settings from FILE.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Threads that carry traffic [default: one per core].

@@ -3,8 +3,14 @@
 
 pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod controller;
 pub mod fleet;
 pub mod http1;
 pub mod pool;
+pub mod probe;
 pub mod provider;
 pub mod proxy;
+pub mod state_dir;
+pub mod task_client;
+pub mod tasks;

@@ -3,10 +3,35 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use cloudaps::cli::Cli;
+use cloudaps::cli::{Cli, Command};
+use cloudaps::{task_client, tasks};
+
+/// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    eprintln!("{:?} is not wired up", cli.command);
-    ExitCode::FAILURE
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nowhere to say that it could not be said.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cloudaps: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Tasks(args) => tasks::run(&args),
+        Command::Tarefa(args) => task_client::tarefa(args),
+        Command::Task(args) => task_client::task(args),
+        other => anyhow::bail!("{other:?} is not wired up"),
+    }
 }

@@ -129,7 +129,7 @@ pub struct Launch {
     pub backend: Option<SocketAddr>,
 }
 
-/// What the provider knows of whether the machine exists; whether it *serves* is the probe's to say.
+/// What the provider knows of whether the machine exists; whether it *serves*, the probe says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vitals {
     /// Asked for; not running yet.

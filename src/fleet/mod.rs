@@ -1,7 +1,251 @@
-//! What should run: the control plane's decisions. Pure: no clock, IO, async, log or randomness.
+//! What should run: the control plane's decisions.
+//!
+//! [`Spec`] is what is desired, [`Fleet`] what was observed, [`plan`] the difference as actions.
+//! Pure: no clock, IO, async, log or randomness. Time is an argument; input is data, output is
+//! data. The controller folds events in with [`Fleet::observe`], asks for a [`Plan`], records each
+//! action with [`Fleet::begin`] and then executes it.
 
+mod budget;
+mod event;
+mod health;
 mod instance;
+mod phase;
+mod plan;
+mod spec;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+pub use event::{Event, Order, Probe};
+pub use health::{Finding, Health, Load};
 pub use instance::{
     Group, Instance, InstanceId, Launch, LaunchToken, ParseSlotError, Slot, Vitals,
 };
+pub use phase::{Ending, Flow, Phase, Reason};
+pub use plan::{Action, Hold, Plan, plan};
+pub use spec::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
+
+use crate::clock::Instant;
+use budget::{Budget, Newborns};
+use phase::Step;
+
+/// How many ended instances are remembered, so that a stale listing cannot bring one back. More
+/// than a fleet ends within the time in which a listing can be stale.
+const DEPARTED_MAX: usize = 1024;
+
+/// The observed fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Differs between two starts of the controller, so that tokens never repeat.
+    nonce: u32,
+    /// How many launches were begun.
+    serial: u32,
+    /// When the listing began that was folded in last.
+    listed: Option<Instant>,
+    instances: BTreeMap<InstanceId, Tracked>,
+    launches: BTreeMap<LaunchToken, Pending>,
+    departed: BTreeMap<InstanceId, Instant>,
+    history: BTreeMap<Group, History>,
+    /// What changed since the journal was last taken.
+    journal: Vec<Change>,
+}
+
+/// Something about an instance that others act on or people want to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It entered another phase.
+    Phase(Passage),
+    /// It asked for less, or for its full share again.
+    Load(InstanceId, Load),
+    /// A forwarder relays to another backend.
+    Backend(InstanceId, Option<SocketAddr>),
+    /// The provider says that it is no more.
+    Forgotten(InstanceId),
+}
+
+/// An instance's step from one phase to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The place that it was launched for.
+    pub slot: Slot,
+    /// Who it is.
+    pub id: InstanceId,
+    /// What a person would look for, such as `pid 4242`.
+    pub label: String,
+    /// The phase it left; none if it is new to us.
+    pub was: Option<Phase>,
+    /// The phase it entered.
+    pub phase: Phase,
+}
+
+/// An instance and what we know of how it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// As the provider describes it.
+    pub instance: Instance,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// When it entered that phase.
+    pub since: Instant,
+    /// When we first saw it.
+    pub first_seen: Instant,
+    /// The evidence of the last probes.
+    pub health: Health,
+    /// When it last answered a probe well.
+    pub last_good: Option<Instant>,
+    /// Where a forwarder said that it relays to.
+    pub backend: Option<SocketAddr>,
+    /// Where it is being told to relay to.
+    repointing: Option<SocketAddr>,
+}
+
+/// A launch that the provider has not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pending {
+    slot: Slot,
+    since: Instant,
+}
+
+/// What a group remembers beyond its instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct History {
+    budget: Budget,
+    newborns: Newborns,
+    /// The slots that were filled once: filling one of them again is a replacement.
+    filled: BTreeSet<u32>,
+}
+
+impl Fleet {
+    /// A fleet of which nothing is known yet. `nonce` differs between two starts.
+    #[must_use]
+    pub fn new(nonce: u32) -> Self {
+        Self {
+            nonce,
+            serial: 0,
+            listed: None,
+            instances: BTreeMap::new(),
+            launches: BTreeMap::new(),
+            departed: BTreeMap::new(),
+            history: BTreeMap::from([
+                (Group::Instances, History::default()),
+                (Group::Backend, History::default()),
+            ]),
+            journal: Vec::new(),
+        }
+    }
+
+    /// The instance of that name, if it is tracked.
+    #[must_use]
+    pub fn get(&self, id: &InstanceId) -> Option<&Tracked> {
+        self.instances.get(id)
+    }
+
+    /// All tracked instances, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Tracked> {
+        self.instances.values()
+    }
+
+    /// The tracked instances of a group.
+    pub fn members(&self, group: Group) -> impl Iterator<Item = &Tracked> {
+        self.iter().filter(move |tracked| tracked.instance.slot.group == group)
+    }
+
+    /// The slots that a launch was sent for and not answered yet, each with when it was sent.
+    pub fn launching(&self) -> impl Iterator<Item = (Slot, Instant)> {
+        self.launches.values().map(|pending| (pending.slot, pending.since))
+    }
+
+    /// Whether nothing runs and nothing is on its way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.launches.is_empty()
+    }
+
+    /// What changed since this was last asked.
+    pub fn take_journal(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.journal)
+    }
+
+    /// Where the backend serves or is about to.
+    #[must_use]
+    pub fn backend_address(&self) -> Option<SocketAddr> {
+        let alive = self.members(Group::Backend).filter(|tracked| tracked.phase.occupies());
+        alive.max_by_key(|tracked| tracked.first_seen).and_then(|tracked| tracked.instance.address)
+    }
+
+    /// The token that the `ahead`-th launch from now on will have.
+    fn token(&self, slot: Slot, ahead: u32) -> LaunchToken {
+        LaunchToken::new(slot, self.nonce, self.serial.saturating_add(ahead))
+    }
+
+    fn history(&mut self, group: Group) -> &mut History {
+        self.history.entry(group).or_default()
+    }
+
+    /// Records an action before it is executed: from here on it counts.
+    pub fn begin(&mut self, action: &Action, spec: &Spec, now: Instant) {
+        match action {
+            Action::Launch(launch) => self.begin_launch(launch, spec, now),
+            Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
+            Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
+            Action::Repoint { id, to, .. } => {
+                if let Some(tracked) = self.instances.get_mut(id) {
+                    tracked.repointing = Some(*to);
+                }
+            }
+        }
+    }
+
+    fn begin_launch(&mut self, launch: &Launch, spec: &Spec, now: Instant) {
+        let Slot { group, index } = launch.slot;
+        self.serial = self.serial.saturating_add(1);
+        self.launches.insert(launch.token.clone(), Pending { slot: launch.slot, since: now });
+        let history = self.history(group);
+        if !history.filled.insert(index) {
+            history.budget.spend(spec.group(group).replacement_interval, now);
+        }
+    }
+
+    fn begin_termination(&mut self, id: &InstanceId, reason: &Reason, now: Instant) {
+        if let (Some(tracked), Reason::NeverServed) = (self.instances.get(id), reason) {
+            let group = tracked.instance.slot.group;
+            self.history(group).newborns.failed(reason.to_string(), now);
+        }
+        self.step(id, Step::Terminate(reason.clone()), now);
+    }
+
+    /// Moves an instance through its life.
+    fn step(&mut self, id: &InstanceId, step: Step, now: Instant) {
+        let Some(tracked) = self.instances.get_mut(id) else { return };
+        let before = tracked.phase.clone();
+        tracked.phase = before.clone().after(step);
+        if tracked.phase != before {
+            tracked.since = now;
+            self.journal.push(tracked.entered_from(Some(before)));
+        }
+    }
+
+    /// Whether somebody already stands in for the instance in its slot.
+    fn has_successor(&self, of: &Tracked) -> bool {
+        let slot = of.instance.slot;
+        let launching = self.launches.values().any(|pending| pending.slot == slot);
+        let filling = |other: &Tracked| {
+            other.instance.slot == slot
+                && other.instance.id != of.instance.id
+                && other.phase.fills_slot()
+        };
+        launching || self.iter().any(filling)
+    }
+}
+
+impl Tracked {
+    fn entered_from(&self, was: Option<Phase>) -> Change {
+        Change::Phase(Passage {
+            slot: self.instance.slot,
+            id: self.instance.id.clone(),
+            label: self.instance.label.clone(),
+            was,
+            phase: self.phase.clone(),
+        })
+    }
+}

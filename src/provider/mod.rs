@@ -1,5 +1,8 @@
 //! How instances are made: one seam of three verbs, and what is behind it.
 
+pub mod fixed;
+pub mod process;
+
 use std::fmt;
 use std::future::Future;
 
@@ -32,6 +35,9 @@ pub trait Provider: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The process exited or the machine left the state `running`; the text says how.
+    ///
+    /// Also comes for an instance that was terminated, and may come before `launch` has returned
+    /// the instance that it is about.
     Gone(InstanceId, String),
 }
 
@@ -55,6 +61,14 @@ pub struct Error {
     pub fault: Fault,
     /// What happened, for people.
     pub source: anyhow::Error,
+}
+
+impl Error {
+    /// A verb failed: what to do about it, and what happened.
+    #[must_use]
+    pub fn new(fault: Fault, source: impl Into<anyhow::Error>) -> Self {
+        Self { fault, source: source.into() }
+    }
 }
 
 impl fmt::Display for Error {

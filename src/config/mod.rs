@@ -1,0 +1,302 @@
+//! From what was typed to what it means, once, before anything is done: a [`Config`] that exists
+//! is valid. Flags override the file, the file overrides the defaults.
+
+mod file;
+mod proxy;
+mod value;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::{ProviderKind, UpArgs};
+use crate::controller::{Cadence, PathChecks};
+use crate::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
+use crate::http1::Forwarding;
+use crate::provider::process::Workload;
+use crate::proxy::Settings;
+use crate::state_dir::StateDir;
+use crate::tasks::{ParseStoreUrlError, StoreUrl};
+pub use file::File;
+use file::ProviderName;
+use value::Count;
+
+/// How many instances are kept when nobody says otherwise: the original's three. With two, the
+/// failure of one doubles the load of the other; with three it grows by half.
+const INSTANCES: u32 = 3;
+
+/// For how long after a launch or an end a process may be missing from the list, or still on it.
+/// The list is read from memory: one second is a thousand times what it lags.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Where the task service is probed.
+const TASKS_HEALTH: &str = "/healthcheck/";
+
+/// Everything `up` needs to know, valid.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the balancer listens.
+    pub listen: SocketAddr,
+    /// Where the admin API listens.
+    pub admin: SocketAddr,
+    /// Where records, logs, tokens and the database are.
+    pub state_dir: PathBuf,
+    /// Who makes the instances, and what they run.
+    pub provider: Provider,
+    /// What is desired.
+    pub spec: Spec,
+    /// Where servers without a control listener are probed.
+    pub check: PathChecks,
+    /// When they are probed.
+    pub cadence: Cadence,
+    /// How often the provider is asked what exists.
+    pub list_interval: Duration,
+    /// How long requests in flight have when the balancer stops.
+    pub drain_timeout: Duration,
+    /// The data plane.
+    pub proxy: Settings,
+}
+
+/// Who makes the instances, and what they run.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// Child processes.
+    Process {
+        /// What an instance runs.
+        instances: Workload,
+        /// What the backend runs, if there is one.
+        backend: Option<Workload>,
+        /// How long one has to stop by itself.
+        stop_timeout: Duration,
+    },
+    /// Servers that already exist.
+    Static(Vec<SocketAddr>),
+}
+
+/// Something typed that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the configuration `{}`: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not valid; the source shows the line, the key, the value and what is allowed.
+    #[error("`{}` is not valid: {source}", path.display())]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// Values that are valid by themselves and not together; or a flag that is out of range.
+    #[error("{0}")]
+    Together(String),
+    /// There is no place for the state.
+    #[error(transparent)]
+    State(#[from] crate::state_dir::Error),
+}
+
+impl File {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let invalid = |source| Error::Invalid { path: path.to_owned(), source: Box::new(source) };
+        toml::from_str(&text).map_err(invalid)
+    }
+
+    /// The file, or the defaults if there is none.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub fn read_or_default(path: Option<&Path>) -> Result<Self, Error> {
+        path.map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
+    /// The file with the flags over it.
+    ///
+    /// # Errors
+    /// A flag is out of range.
+    pub fn overridden_by(mut self, args: &UpArgs) -> Result<Self, Error> {
+        self.listen = args.listen.unwrap_or(self.listen);
+        self.admin = args.admin.unwrap_or(self.admin);
+        self.state_dir = args.state_dir.clone().or(self.state_dir);
+        if let Some(provider) = args.provider {
+            self.provider = match provider {
+                ProviderKind::Process => ProviderName::Process,
+                ProviderKind::Static => ProviderName::Static,
+            };
+        }
+        if !args.endpoints.is_empty() {
+            self.endpoints.clone_from(&args.endpoints);
+        }
+        if let Some(instances) = args.instances {
+            let checked = Count::checked(instances.into());
+            let refusal = |refusal| Error::Together(format!("--instances: {refusal}"));
+            self.instances = Some(checked.map_err(refusal)?);
+        }
+        Ok(self)
+    }
+
+    /// The file as it reads with every default filled in.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        let mut effective = self.clone();
+        if effective.provider == ProviderName::Process {
+            effective.instances.get_or_insert(Count::new(INSTANCES.into()));
+        }
+        toml::to_string(&effective).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
+}
+
+impl Config {
+    /// Reads the file that the flags name, if they name one, and gives everything its meaning.
+    ///
+    /// # Errors
+    /// Names what is wrong, and what is allowed.
+    pub fn load(args: &UpArgs) -> Result<Self, Error> {
+        let file = File::read_or_default(args.config.as_deref())?.overridden_by(args)?;
+        // The forwarders run in the same folder, but a record may be read in another.
+        let source = args.config.as_deref().map(absolute).transpose()?;
+        Self::new(&file, source.as_deref())
+    }
+
+    /// Gives a file its meaning. `source` is passed on to the forwarders, which read `[proxy]`.
+    ///
+    /// # Errors
+    /// Names the values that do not go together.
+    pub fn new(file: &File, source: Option<&Path>) -> Result<Self, Error> {
+        check_together(file)?;
+        let state_dir = match &file.state_dir {
+            Some(path) => path.clone(),
+            None => StateDir::default_path()?,
+        };
+        Ok(Self {
+            listen: file.listen,
+            admin: file.admin,
+            provider: provider(file, source, &state_dir)?,
+            state_dir,
+            spec: spec(file),
+            check: PathChecks {
+                instances: file.instance.health.0.clone(),
+                backend: TASKS_HEALTH.to_owned(),
+            },
+            cadence: Cadence {
+                starting: file.probe.starting_interval.get(),
+                steady: file.probe.interval.get(),
+                timeout: file.probe.timeout.get(),
+            },
+            list_interval: file.fleet.list_interval.get(),
+            drain_timeout: file.fleet.drain_timeout.get(),
+            proxy: file.proxy.settings(Forwarding::Overwrite),
+        })
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })
+}
+
+fn check_together(file: &File) -> Result<(), Error> {
+    let refuse = |text: String| Err(Error::Together(text));
+    let is_static = file.provider == ProviderName::Static;
+    if file.listen == file.admin && file.listen.port() != 0 {
+        return refuse(format!("`listen` and `admin` are both {}: give one another", file.listen));
+    }
+    if is_static && file.endpoints.is_empty() {
+        return refuse(
+            "provider \"static\" has no server: name at least one with --endpoint ADDR, or \
+             `endpoints = [\"127.0.0.1:8080\"]`"
+                .to_owned(),
+        );
+    }
+    if is_static && file.instances.is_some() {
+        return refuse(
+            "`instances` (--instances) is not for provider \"static\": it has as many as \
+             `endpoints`"
+                .to_owned(),
+        );
+    }
+    if !is_static && !file.endpoints.is_empty() {
+        return refuse(
+            "`endpoints` (--endpoint) is only for provider \"static\": add --provider static"
+                .to_owned(),
+        );
+    }
+    if file.instance.command.is_some() && file.backend.store.is_some() {
+        return refuse(
+            "`backend.store` is for the task service, which does not run with \
+             `instance.command`: leave out one of them"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Provider, Error> {
+    if file.provider == ProviderName::Static {
+        return Ok(Provider::Static(file.endpoints.clone()));
+    }
+    let stop_timeout = file.fleet.stop_timeout.get();
+    if let Some(command) = &file.instance.command {
+        let instances = Workload::Command(command.0.clone());
+        return Ok(Provider::Process { instances, backend: None, stop_timeout });
+    }
+    let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
+    let store = file.backend.store.clone().unwrap_or_else(default);
+    let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
+    store.parse::<StoreUrl>().map_err(refusal)?;
+    Ok(Provider::Process {
+        instances: Workload::Forwarder {
+            config: source.map(Path::to_owned),
+            threads: file.instance.threads.to_u32(),
+        },
+        backend: Some(Workload::Tasks { store }),
+        stop_timeout,
+    })
+}
+
+fn spec(file: &File) -> Spec {
+    let is_static = file.provider == ProviderName::Static;
+    let endpoints = u32::try_from(file.endpoints.len()).unwrap_or(u32::MAX);
+    let size = match file.instances {
+        _ if is_static => endpoints,
+        Some(instances) => instances.to_u32(),
+        None => INSTANCES,
+    };
+    let surge = file.fleet.surge.map_or(size.max(1), Count::to_u32);
+    let ownership = if is_static { Ownership::Foreign } else { Ownership::Owned };
+    let has_backend = !is_static && file.instance.command.is_none();
+    let instances = group_spec(file, size, ownership, Handover::LaunchFirst { surge });
+    let backend = group_spec(file, has_backend.into(), ownership, Handover::Fenced);
+    Spec { instances, backend, operation: Operation::Active }
+}
+
+fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) -> GroupSpec {
+    GroupSpec {
+        size,
+        ownership,
+        handover,
+        launch_timeout: file.fleet.launch_timeout.get(),
+        drain_timeout: file.fleet.drain_timeout.get(),
+        settle: SETTLE,
+        thresholds: Thresholds {
+            healthy: file.probe.healthy.to_u32(),
+            refused: file.probe.refused.to_u32(),
+            unresponsive: file.probe.unresponsive.to_u32(),
+        },
+        replacement_interval: file.fleet.replacement_interval.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

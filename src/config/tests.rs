@@ -1,0 +1,111 @@
+use super::*;
+
+fn file(text: &str) -> File {
+    toml::from_str(text).unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    match toml::from_str::<File>(text) {
+        Err(error) => error.to_string(),
+        Ok(file) => Config::new(&file, None).unwrap_err().to_string(),
+    }
+}
+
+fn assert_names(refusal: &str, words: &[&str]) {
+    for word in words {
+        assert!(refusal.contains(word), "`{word}` is not in: {refusal}");
+    }
+}
+
+#[test]
+fn without_a_file_three_forwarders_and_a_backend_are_wanted() {
+    let config = Config::load(&UpArgs::default()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:5000");
+    assert_eq!(config.admin.to_string(), "127.0.0.1:5001");
+    assert_eq!((config.spec.instances.size, config.spec.backend.size), (3, 1));
+    assert_eq!(config.spec.backend.handover, Handover::Fenced);
+    let Provider::Process { instances, backend, .. } = config.provider else { panic!() };
+    assert!(matches!(instances, Workload::Forwarder { .. }));
+    assert!(matches!(backend, Some(Workload::Tasks { store }) if store.ends_with("/tasks.db")));
+}
+
+#[test]
+fn the_effective_file_says_the_same_as_the_file() {
+    let written = file("instances = 5\n[probe]\ninterval = \"2s\"\n[proxy]\nretries = 0\n");
+    let effective = written.effective();
+    assert_names(&effective, &["instances = 5", "interval = \"2s\"", "retries = 0", "timeout"]);
+    assert_eq!(file(&effective).effective(), effective);
+}
+
+#[test]
+fn every_refusal_names_the_line_the_key_the_value_and_what_is_allowed() {
+    for (text, words) in [
+        ("listen = 5000", &["line 1", "listen = 5000", "expected"][..]),
+        ("listen = \"localhost\"", &["line 1", "listen = \"localhost\"", "socket address"]),
+        ("\ninstances = 1001", &["line 2", "instances = 1001", "0 to 1000"]),
+        ("instnces = 3", &["line 1", "instnces", "expected one of", "`instances`"]),
+        ("provider = \"docker\"", &["line 1", "docker", "`process`", "`static`"]),
+        ("[probe]\ntimeout = \"0s\"", &["line 2", "timeout = \"0s\"", "10ms to 1m"]),
+        ("[probe]\ntimeout = 3", &["line 2", "timeout = 3", "\"500ms\""]),
+        ("[proxy]\nbalance = \"best\"", &["line 2", "best", "`round_robin`"]),
+        ("[instance]\ncommand = []", &["line 2", "command", "the program"]),
+        ("[instance]\ncommand = [\"sh\"]", &["line 2", "command = [\"sh\"]", "{port}"]),
+        ("[instance]\nhealth = \"up\"", &["line 2", "health = \"up\"", "begins with `/`"]),
+        ("[backend]\nstore = \"mysql://x\"", &["backend.store", "mysql://x", "sqlite://"]),
+    ] {
+        assert_names(&refusal(text), words);
+    }
+}
+
+#[test]
+fn values_that_do_not_go_together_are_refused() {
+    for (text, words) in [
+        ("listen = \"127.0.0.1:5001\"", &["listen", "admin", "5001"][..]),
+        ("provider = \"static\"", &["static", "--endpoint"]),
+        ("endpoints = [\"127.0.0.1:80\"]", &["endpoints", "--provider static"]),
+        (
+            "provider = \"static\"\ninstances = 2\nendpoints = [\"127.0.0.1:80\"]",
+            &["instances", "endpoints"],
+        ),
+        (
+            "[instance]\ncommand = [\"a\", \"{port}\"]\n[backend]\nstore = \"sqlite://x\"",
+            &["backend.store", "instance.command"],
+        ),
+    ] {
+        assert_names(&refusal(text), words);
+    }
+}
+
+#[test]
+fn a_flag_overrides_the_file_and_is_checked_like_it() {
+    let args = UpArgs { instances: Some(7), ..UpArgs::default() };
+    let overridden = file("instances = 5").overridden_by(&args).unwrap();
+    assert_eq!(Config::new(&overridden, None).unwrap().spec.instances.size, 7);
+    let args = UpArgs { instances: Some(5000), ..UpArgs::default() };
+    let error = File::default().overridden_by(&args).unwrap_err().to_string();
+    assert_names(&error, &["--instances", "5000", "0 to 1000"]);
+}
+
+#[test]
+fn a_command_of_ones_own_runs_without_a_backend() {
+    let file = file("[instance]\ncommand = [\"python3\", \"-m\", \"http.server\", \"{port}\"]");
+    let config = Config::new(&file, None).unwrap();
+    assert_eq!(config.spec.backend.size, 0);
+    let Provider::Process { instances, backend, .. } = config.provider else { panic!() };
+    assert!(matches!(instances, Workload::Command(words) if words[0] == "python3"));
+    assert!(backend.is_none());
+}
+
+#[test]
+fn given_servers_are_not_ours() {
+    let file = file("provider = \"static\"\nendpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]");
+    let config = Config::new(&file, None).unwrap();
+    assert_eq!(config.spec.instances.ownership, Ownership::Foreign);
+    assert_eq!((config.spec.instances.size, config.spec.backend.size), (2, 0));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = File::read(Path::new("no/such.toml")).unwrap_err().to_string();
+    assert_names(&error, &["no/such.toml", "No such file"]);
+}

@@ -1,0 +1,128 @@
+//! What the operator can ask of the controller, and what it refuses.
+
+use tokio::sync::oneshot;
+
+pub use crate::fleet::Order;
+
+use super::Controller;
+use crate::clock;
+use crate::fleet::{Event, Group, Operation, Ownership, Phase, Slot};
+use crate::provider::Provider;
+
+/// The most instances that `scale` may ask for, as in the configuration.
+pub const INSTANCES_MAX: u32 = 1000;
+
+/// What the operator asks for. Each is answered: done (or begun), or why not.
+#[derive(Debug)]
+pub enum Command {
+    /// Keep so many instances.
+    Scale(u32, Answer),
+    /// Drain or replace the instance in a slot.
+    Order(Slot, Order, Answer),
+    /// Launch and end nothing.
+    Pause(Answer),
+    /// Go on.
+    Resume(Answer),
+    /// Stop everything. The controller's loop ends when nothing runs any more.
+    Down(Answer),
+}
+
+/// Where the answer to a command goes.
+pub type Answer = oneshot::Sender<Result<(), Refusal>>;
+
+/// A command that cannot be obeyed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The number is out of range.
+    #[error("{0} instances are out of range: allowed are 0 to {INSTANCES_MAX}")]
+    Size(u32),
+    /// Nothing is in the slot that could be drained or replaced.
+    #[error("nothing serves in {slot}; the slots that do are: {serving}")]
+    Vacant {
+        /// The slot that was named.
+        slot: Slot,
+        /// The slots that could have been.
+        serving: String,
+    },
+    /// The machines are not ours.
+    #[error("provider static owns no machine: it can only drain, and resume")]
+    Foreign,
+    /// Everything is being stopped.
+    #[error("everything is being stopped")]
+    Stopping,
+}
+
+impl<P: Provider> Controller<P> {
+    pub(super) fn obey(&mut self, command: Command) {
+        let (result, answer) = match command {
+            Command::Scale(size, answer) => (self.scale(size), answer),
+            Command::Order(slot, order, answer) => (self.order(slot, order), answer),
+            Command::Pause(answer) => (self.operate(Operation::Paused), answer),
+            Command::Resume(answer) => (self.resume(), answer),
+            Command::Down(answer) => (self.stop(), answer),
+        };
+        // Whoever asked may have gone; what was asked is done all the same.
+        let _ = answer.send(result);
+    }
+
+    fn scale(&mut self, size: u32) -> Result<(), Refusal> {
+        self.refuse_unless_owned()?;
+        if size > INSTANCES_MAX {
+            return Err(Refusal::Size(size));
+        }
+        self.outdated = true;
+        let was = std::mem::replace(&mut self.spec.instances.size, size);
+        tracing::info!("scaled from {was} to {size} instances");
+        Ok(())
+    }
+
+    fn order(&mut self, slot: Slot, order: Order) -> Result<(), Refusal> {
+        if order == Order::Replace {
+            self.refuse_unless_owned()?;
+        }
+        let can_be_ordered = |phase: &Phase| matches!(phase, Phase::Starting | Phase::Serving);
+        let slots = self.fleet.iter().filter(|tracked| can_be_ordered(&tracked.phase));
+        let slots: Vec<Slot> = slots.map(|tracked| tracked.instance.slot).collect();
+        if !slots.contains(&slot) {
+            let serving: Vec<String> = slots.iter().map(Slot::to_string).collect();
+            return Err(Refusal::Vacant { slot, serving: serving.join(", ") });
+        }
+        tracing::info!("the operator ordered: {order} {slot}");
+        self.fleet.observe(Event::Ordered(slot, order), &self.spec, clock::now());
+        Ok(())
+    }
+
+    fn operate(&mut self, operation: Operation) -> Result<(), Refusal> {
+        if self.spec.operation == Operation::Stopping {
+            return Err(Refusal::Stopping);
+        }
+        self.outdated = true;
+        let was = std::mem::replace(&mut self.spec.operation, operation);
+        if was != operation {
+            tracing::info!("{operation} by the operator (was {was})");
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), Refusal> {
+        self.operate(Operation::Active)?;
+        self.fleet.observe(Event::Resumed, &self.spec, clock::now());
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Refusal> {
+        if self.spec.operation != Operation::Stopping {
+            tracing::info!("stopping everything");
+        }
+        self.outdated = true;
+        self.spec.operation = Operation::Stopping;
+        Ok(())
+    }
+
+    fn refuse_unless_owned(&self) -> Result<(), Refusal> {
+        match self.spec.group(Group::Instances).ownership {
+            Ownership::Owned => Ok(()),
+            Ownership::Foreign => Err(Refusal::Foreign),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Tells people what changed: one line per transition, and none for anything else.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Instant;
+use crate::fleet::{Change, Hold, Load, Passage, Phase, Slot};
+
+/// What has to be remembered from one line to a later one.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Since when a slot that served does not: a repair is complete when it serves again.
+    vacant: BTreeMap<Slot, Instant>,
+}
+
+impl Log {
+    pub(super) fn transition(&mut self, change: &Change, now: Instant) {
+        match change {
+            Change::Phase(passage) => self.passage(passage, now),
+            Change::Load(id, Load::Shedding) => tracing::warn!("{id}: asks for less traffic"),
+            Change::Load(id, Load::Normal) => tracing::info!("{id}: takes its full share again"),
+            Change::Backend(id, Some(to)) => tracing::info!("{id}: relays to {to}"),
+            Change::Backend(id, None) => tracing::debug!("{id}: relays to nobody"),
+            Change::Forgotten(id) => tracing::debug!("{id}: no more"),
+        }
+    }
+
+    /// New reasons to wait; those that a person has to do something about are warnings.
+    pub(super) fn holds(&self, before: &[Hold], holds: &[Hold]) {
+        for hold in holds.iter().filter(|hold| !before.contains(hold)) {
+            match hold {
+                Hold::Frozen { .. } | Hold::Budget { .. } => tracing::warn!("{hold}"),
+                _ => tracing::debug!("{hold}"),
+            }
+        }
+    }
+
+    fn passage(&mut self, passage: &Passage, now: Instant) {
+        let Passage { slot, label, was, phase, .. } = passage;
+        match phase {
+            Phase::Serving => match self.vacant.remove(slot) {
+                Some(since) => {
+                    let took = now.since(since).as_millis();
+                    tracing::info!("{slot}: {label} serves, {took} ms after the failure");
+                }
+                None => tracing::info!("{slot}: {label} serves"),
+            },
+            Phase::Condemned(reason) => {
+                if *was == Some(Phase::Serving) {
+                    self.vacant.entry(*slot).or_insert(now);
+                }
+                tracing::warn!("{slot}: {label} is out of the traffic: {reason}");
+            }
+            Phase::Draining(reason, _) => tracing::info!("{slot}: {label} drains: {reason}"),
+            Phase::Starting => tracing::info!("{slot}: {label} starts"),
+            Phase::Outgoing(reason) => tracing::info!("{slot}: {label} is to go: {reason}"),
+            Phase::Terminating(..) => tracing::debug!("{slot}: {label} is being ended"),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The control loop: observe, plan, execute.
+//!
+//! One task owns the fleet. Everything else (probes, the provider's calls, the data plane, the
+//! operator) sends it events, and it sends out snapshots. Nothing is done directly in reaction to
+//! an event: events are folded in, and what to do follows from all that is known.
+
+mod command;
+mod inbox;
+mod log;
+mod probers;
+mod roster;
+mod status;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
+pub use status::{Occupant, Row, Status};
+
+use crate::clock::{self, Instant};
+use crate::fleet::{self, Action, Event, Fleet, Hold, Operation, Ownership, Spec};
+use crate::pool::Pool;
+use crate::provider::{Notice, Provider};
+use crate::proxy::Report;
+use inbox::{Inbox, Input};
+use log::Log;
+use probers::Probers;
+use roster::Roster;
+use work::Work;
+
+/// Events that wait for the next turn. More than all instances of a large fleet send at once; a
+/// sender that finds it full waits, and nothing is lost.
+const EVENTS_MAX: usize = 1024;
+
+/// Events folded in per turn before the plan is asked again, so that a flood cannot starve it.
+const EVENTS_PER_TURN: usize = 256;
+
+/// What the controller needs to know besides the desired fleet.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Differs between two starts, so that launch tokens never repeat.
+    pub nonce: u32,
+    /// How servers without a control listener are probed.
+    pub check: PathChecks,
+    /// When to probe.
+    pub cadence: Cadence,
+    /// How often the provider is asked what exists.
+    pub list_interval: Duration,
+    /// What forwarders want to see before they take a new backend.
+    pub control_token: String,
+    /// How many threads carry traffic: each reports by itself.
+    pub threads: usize,
+}
+
+/// The paths at which servers without a control listener are probed.
+#[derive(Clone, Debug)]
+pub struct PathChecks {
+    /// For the group `instances`.
+    pub instances: String,
+    /// For the group `backend`.
+    pub backend: String,
+}
+
+/// When to probe.
+#[derive(Clone, Copy, Debug)]
+pub struct Cadence {
+    /// Between two probes of an instance that starts.
+    pub starting: Duration,
+    /// Between two probes of any other.
+    pub steady: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+/// Where the controller hears from the rest of the process.
+#[derive(Debug)]
+pub struct Sources {
+    /// What the provider noticed.
+    pub notices: mpsc::Receiver<Notice>,
+    /// What the data plane found.
+    pub reports: mpsc::Receiver<Report>,
+    /// What the operator wants.
+    pub commands: mpsc::Receiver<Command>,
+}
+
+/// Owns the fleet, and runs the loop.
+#[derive(Debug)]
+pub struct Controller<P> {
+    spec: Spec,
+    fleet: Fleet,
+    settings: Settings,
+    inbox: Inbox,
+    work: Work<P>,
+    probers: Probers,
+    roster: Roster,
+    status: watch::Sender<Arc<Status>>,
+    holds: Vec<Hold>,
+    /// Whether something changed that is not in the fleet's journal: what is desired.
+    outdated: bool,
+    log: Log,
+}
+
+impl<P: Provider> Controller<P> {
+    /// A controller that knows nothing of the fleet yet; it learns it from the provider's list.
+    #[must_use]
+    pub fn new(spec: Spec, settings: Settings, provider: Arc<P>, sources: Sources) -> Self {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        Self {
+            fleet: Fleet::new(settings.nonce),
+            inbox: Inbox::new(sources, events),
+            work: Work::new(provider, sender.clone(), settings.control_token.clone()),
+            probers: Probers::new(sender, settings.cadence),
+            roster: Roster::new(settings.threads),
+            status: watch::Sender::new(Arc::new(Status::before_the_first_list(&spec))),
+            holds: Vec::new(),
+            outdated: true,
+            log: Log::default(),
+            spec,
+            settings,
+        }
+    }
+
+    /// The snapshots that the data plane picks from.
+    #[must_use]
+    pub fn pool(&self) -> watch::Receiver<Arc<Pool>> {
+        self.roster.subscribe()
+    }
+
+    /// What the operator sees.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    /// Reconciles until everything was stopped by [`Command::Down`].
+    pub async fn run(mut self) {
+        self.work.list_every(self.settings.list_interval);
+        loop {
+            let plan = fleet::plan(&self.spec, &self.fleet, clock::now());
+            self.begin(&plan.actions);
+            self.publish(plan.holds);
+            for action in plan.actions {
+                self.execute(action);
+            }
+            if self.is_stopped() {
+                break;
+            }
+            self.fold_events_until(plan.wake_at).await;
+        }
+        self.probers.stop().await;
+        self.work.stop().await;
+    }
+
+    /// Whether nothing is left to do for good.
+    fn is_stopped(&self) -> bool {
+        let ours = self.spec.instances.ownership == Ownership::Owned;
+        self.spec.operation == Operation::Stopping && (!ours || self.fleet.is_empty())
+    }
+
+    /// Records what is about to be done, so that the next plan counts it.
+    fn begin(&mut self, actions: &[Action]) {
+        let now = clock::now();
+        for action in actions {
+            self.fleet.begin(action, &self.spec, now);
+            tracing::debug!("{action}");
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        match action {
+            Action::Launch(launch) => self.work.launch(launch),
+            Action::Terminate(id, _) => self.work.terminate(id),
+            Action::Repoint { id, control, to } => self.work.repoint(id, control, to),
+            // Taking it out of the pool was all; the threads report when they are done with it.
+            Action::Drain(id, _) if self.roster.has_traffic(&id) => {}
+            Action::Drain(id, _) => self.inbox.put_back(Event::Drained(id)),
+        }
+    }
+
+    /// Hands out what follows from the fleet as it now is, if anything about it changed.
+    fn publish(&mut self, holds: Vec<Hold>) {
+        let news = self.fleet.take_journal();
+        if news.is_empty() && holds == self.holds && !std::mem::take(&mut self.outdated) {
+            return;
+        }
+        let now = clock::now();
+        for change in &news {
+            self.log.transition(change, now);
+        }
+        self.log.holds(&self.holds, &holds);
+        self.holds = holds;
+        self.roster.publish(&self.fleet, now);
+        self.probers.follow(&self.fleet, &self.settings.check);
+        let status = Status::new(&self.spec, &self.fleet, &self.roster, &self.holds, now);
+        self.status.send_replace(Arc::new(status));
+    }
+
+    /// Waits for the first event, then takes in all that are there.
+    async fn fold_events_until(&mut self, wake_at: Option<Instant>) {
+        let Some(first) = self.inbox.next(wake_at).await else { return };
+        self.take_in(first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Some(more) = self.inbox.try_next() else { break };
+            self.take_in(more);
+        }
+        self.work.reap();
+    }
+
+    fn take_in(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.observe(event),
+            Input::Notice(Notice::Gone(id, how)) => self.observe(Event::Gone(id, how)),
+            Input::Report(report) => self.hear(report),
+            Input::Command(command) => self.obey(command),
+        }
+    }
+
+    /// What the data plane found raises suspicion: the instance is asked at once.
+    fn hear(&mut self, report: Report) {
+        match report {
+            Report::Failed { endpoint, failure } => {
+                let Some(id) = self.roster.instance(endpoint) else { return };
+                self.probers.hurry(&id);
+                if roster::is_refusal(failure) {
+                    self.observe(Event::Suspected(id));
+                }
+            }
+            Report::Quiet { endpoint, thread } => {
+                if let Some(id) = self.roster.quiet(endpoint, thread) {
+                    self.observe(Event::Drained(id));
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, event: Event) {
+        self.fleet.observe(event, &self.spec, clock::now());
+    }
+}

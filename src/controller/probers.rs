@@ -1,0 +1,134 @@
+//! One probing task per instance, started and stopped as the fleet changes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::{Cadence, PathChecks};
+use crate::fleet::{Event, Fleet, Group, InstanceId, Phase, Tracked};
+use crate::probe::{self, Check};
+
+#[derive(Debug)]
+pub(super) struct Probers {
+    events: mpsc::Sender<Event>,
+    cadence: Cadence,
+    running: BTreeMap<InstanceId, Prober>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Prober {
+    /// The time between two probes. Sending it again, even unchanged, means: ask now.
+    interval: watch::Sender<Duration>,
+    task: AbortHandle,
+}
+
+/// Whom to ask, and how.
+struct Target {
+    id: InstanceId,
+    address: SocketAddr,
+    check: Check,
+}
+
+impl Probers {
+    pub(super) fn new(events: mpsc::Sender<Event>, cadence: Cadence) -> Self {
+        Self { events, cadence, running: BTreeMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Probes exactly those whose answer can still change something.
+    pub(super) fn follow(&mut self, fleet: &Fleet, checks: &PathChecks) {
+        self.running.retain(|id, prober| {
+            let wanted = fleet.get(id).is_some_and(is_worth_asking);
+            if !wanted {
+                prober.task.abort();
+            }
+            wanted
+        });
+        for tracked in fleet.iter().filter(|tracked| is_worth_asking(tracked)) {
+            self.adapt(tracked, checks);
+        }
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    /// Asks an instance now instead of at its next turn.
+    pub(super) fn hurry(&self, id: &InstanceId) {
+        if let Some(prober) = self.running.get(id) {
+            prober.interval.send_modify(|_| {});
+        }
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    fn adapt(&mut self, tracked: &Tracked, checks: &PathChecks) {
+        let wanted = match tracked.phase {
+            Phase::Starting => self.cadence.starting,
+            _ => self.cadence.steady,
+        };
+        match self.running.get(&tracked.instance.id) {
+            Some(prober) => {
+                prober
+                    .interval
+                    .send_if_modified(|interval| std::mem::replace(interval, wanted) != wanted);
+            }
+            None => self.start(tracked, checks, wanted),
+        }
+    }
+
+    fn start(&mut self, tracked: &Tracked, checks: &PathChecks, interval: Duration) {
+        let Some(target) = target_of(tracked, checks) else { return };
+        let id = target.id.clone();
+        let (interval, changes) = watch::channel(interval);
+        let task = run(target, changes, self.cadence.timeout, self.events.clone());
+        let task = self.tasks.spawn(task);
+        self.running.insert(id, Prober { interval, task });
+    }
+}
+
+fn is_worth_asking(tracked: &Tracked) -> bool {
+    match &tracked.phase {
+        Phase::Starting | Phase::Serving | Phase::Outgoing(_) => true,
+        Phase::Condemned(reason) => !reason.is_gone(),
+        Phase::Draining(..) | Phase::Terminating(..) => false,
+    }
+}
+
+fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
+    let instance = &tracked.instance;
+    let (address, check) = match instance.control {
+        Some(control) => (control, Check::Control { instance: instance.id.to_string() }),
+        None => {
+            let path = match instance.slot.group {
+                Group::Instances => checks.instances.clone(),
+                Group::Backend => checks.backend.clone(),
+            };
+            (instance.address?, Check::Path(path))
+        }
+    };
+    Some(Target { id: instance.id.clone(), address, check })
+}
+
+async fn run(
+    target: Target,
+    mut interval: watch::Receiver<Duration>,
+    patience: Duration,
+    events: mpsc::Sender<Event>,
+) {
+    loop {
+        let wait = *interval.borrow_and_update();
+        if let Some(found) = probe::probe(target.address, &target.check, patience).await
+            && events.send(Event::Probed(target.id.clone(), found)).await.is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            biased;
+            changed = interval.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! From instances to endpoints: what the data plane sees of the fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::clock::Instant;
+use crate::fleet::{Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
+use crate::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use crate::proxy::Failure;
+
+/// The share of an instance that asked for less (503), in per cent: enough that its next good
+/// answer is seen, little enough that it recovers.
+const SHEDDING_PERCENT: u32 = 25;
+
+#[derive(Debug)]
+pub(super) struct Roster {
+    threads: usize,
+    /// How many ids were given. An id is never given twice, whatever becomes of its address.
+    given: u64,
+    listed: BTreeMap<InstanceId, Listed>,
+    pool: watch::Sender<Arc<Pool>>,
+}
+
+/// An instance that the data plane knows.
+#[derive(Debug)]
+struct Listed {
+    endpoint: EndpointId,
+    address: SocketAddr,
+    since: Instant,
+    standing: Standing,
+    weight: Weight,
+    traffic: Arc<Traffic>,
+    /// The threads that have nothing in flight there since it left the traffic.
+    quiet: BTreeSet<usize>,
+}
+
+/// Whether the failure means that nobody listens there.
+pub(super) const fn is_refusal(failure: Failure) -> bool {
+    matches!(failure, Failure::Refused | Failure::Unreachable)
+}
+
+impl Roster {
+    pub(super) fn new(threads: usize) -> Self {
+        let pool = watch::Sender::new(Arc::new(Pool::default()));
+        Self { threads, given: 0, listed: BTreeMap::new(), pool }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Pool>> {
+        self.pool.subscribe()
+    }
+
+    /// Publishes a new snapshot if the fleet's endpoints changed.
+    pub(super) fn publish(&mut self, fleet: &Fleet, now: Instant) {
+        let before = self.listed.len();
+        self.listed.retain(|id, _| fleet.get(id).is_some());
+        let mut changed = self.listed.len() != before;
+        let open = opening(fleet);
+        for tracked in fleet.members(Group::Instances) {
+            changed |= self.list(tracked, open, now);
+        }
+        if changed {
+            self.pool.send_replace(Arc::new(Pool::new(self.endpoints())));
+        }
+    }
+
+    /// Whether the data plane may have requests in flight there.
+    pub(super) fn has_traffic(&self, id: &InstanceId) -> bool {
+        self.listed.get(id).is_some_and(|listed| listed.quiet.len() < self.threads)
+    }
+
+    /// The requests in flight on an instance.
+    pub(super) fn traffic(&self, id: &InstanceId) -> Option<Arc<Traffic>> {
+        self.listed.get(id).map(|listed| Arc::clone(&listed.traffic))
+    }
+
+    /// Whose endpoint that is.
+    pub(super) fn instance(&self, endpoint: EndpointId) -> Option<InstanceId> {
+        let mut listed = self.listed.iter();
+        listed.find(|(_, listed)| listed.endpoint == endpoint).map(|(id, _)| id.clone())
+    }
+
+    /// A thread has nothing in flight there any more. The last one ends the drain.
+    pub(super) fn quiet(&mut self, endpoint: EndpointId, thread: usize) -> Option<InstanceId> {
+        let id = self.instance(endpoint)?;
+        let listed = self.listed.get_mut(&id)?;
+        if listed.standing == Standing::Serving {
+            return None;
+        }
+        listed.quiet.insert(thread);
+        (listed.quiet.len() == self.threads).then_some(id)
+    }
+
+    /// Brings one instance's entry up to date; says whether the data plane has to know.
+    fn list(&mut self, tracked: &Tracked, open: Opening, now: Instant) -> bool {
+        let Some(address) = tracked.instance.address else { return false };
+        let Some(standing) = standing_of(tracked, open) else { return false };
+        let weight = match tracked.health.load() {
+            Load::Normal => Weight::FULL,
+            Load::Shedding => Weight::clamped(SHEDDING_PERCENT),
+        };
+        let id = &tracked.instance.id;
+        if let Some(listed) = self.listed.get_mut(id)
+            && listed.address == address
+        {
+            return listed.update(standing, weight, now);
+        }
+        // Who never took traffic has none to lose.
+        if standing != Standing::Serving {
+            return false;
+        }
+        self.given += 1;
+        let listed = Listed {
+            endpoint: EndpointId::new(self.given),
+            address,
+            since: now,
+            standing,
+            weight,
+            traffic: Arc::new(Traffic::new(self.threads)),
+            quiet: BTreeSet::new(),
+        };
+        self.listed.insert(id.clone(), listed);
+        true
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoints = self.listed.values().map(|listed| Endpoint {
+            id: listed.endpoint,
+            address: listed.address,
+            weight: listed.weight,
+            since: listed.since,
+            standing: listed.standing,
+            traffic: Arc::clone(&listed.traffic),
+        });
+        endpoints.collect()
+    }
+}
+
+impl Listed {
+    fn update(&mut self, standing: Standing, weight: Weight, now: Instant) -> bool {
+        if standing == self.standing && weight == self.weight {
+            return false;
+        }
+        if standing == Standing::Serving && self.standing != Standing::Serving {
+            self.since = now;
+            self.quiet.clear();
+            // Its probes are good again: what was held against it is forgiven.
+            self.traffic.recover();
+        }
+        self.standing = standing;
+        self.weight = weight;
+        true
+    }
+}
+
+/// Whether those that failed their probes take traffic all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// No: others serve.
+    Closed,
+    /// Yes: nobody else is left, and a probe can be wrong.
+    FailOpen,
+}
+
+fn opening(fleet: &Fleet) -> Opening {
+    let mut serving = fleet.members(Group::Instances);
+    let anybody = serving.any(|of| matches!(of.phase, Phase::Serving | Phase::Outgoing(_)));
+    if anybody { Opening::Closed } else { Opening::FailOpen }
+}
+
+fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {
+    match &tracked.phase {
+        Phase::Starting => None,
+        Phase::Serving | Phase::Outgoing(_) => Some(Standing::Serving),
+        Phase::Condemned(reason) if open == Opening::FailOpen && reason.may_still_answer() => {
+            Some(Standing::Serving)
+        }
+        Phase::Draining(reason, Flow::InFlight | Flow::Quiet) if reason.may_still_finish() => {
+            Some(Standing::Draining)
+        }
+        Phase::Condemned(_) | Phase::Draining(..) | Phase::Terminating(..) => Some(Standing::Lost),
+    }
+}

@@ -1,0 +1,141 @@
+//! What the operator sees of the fleet, as plain data.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::roster::Roster;
+use crate::clock::Instant;
+use crate::fleet::{Fleet, Group, Hold, Operation, Ownership, Slot, Spec, Tracked};
+use crate::pool::Traffic;
+
+/// The fleet at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// When this was so.
+    pub at: Instant,
+    /// Whether the operator lets us act.
+    pub operation: Operation,
+    /// Whether the machines are ours.
+    pub ownership: Ownership,
+    /// How many instances are wanted.
+    pub instances: u32,
+    /// How many backends are wanted: one or none.
+    pub backends: u32,
+    /// One row per instance, and one per slot that is empty, in the order of the slots.
+    pub rows: Vec<Row>,
+    /// What is waited for.
+    pub holds: Vec<String>,
+}
+
+/// One line of the fleet's table.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The place.
+    pub slot: Slot,
+    /// Who is in it.
+    pub occupant: Option<Occupant>,
+}
+
+/// Who is in a slot.
+#[derive(Clone, Debug)]
+pub struct Occupant {
+    /// The provider's name.
+    pub id: String,
+    /// What a person would look for, such as `pid 4242`.
+    pub label: String,
+    /// Where it serves.
+    pub address: Option<SocketAddr>,
+    /// Where it relays to, if it is a forwarder.
+    pub backend: Option<SocketAddr>,
+    /// Where it is in its life.
+    pub phase: &'static str,
+    /// Why it has to go, if it has to.
+    pub reason: Option<String>,
+    /// When it entered that phase.
+    pub since: Instant,
+    /// When it was launched, as the time since 1970.
+    pub launched: Duration,
+    /// Its requests in flight, read live; none if it takes no traffic from the balancer.
+    pub traffic: Option<Arc<Traffic>>,
+}
+
+impl Status {
+    pub(super) fn before_the_first_list(spec: &Spec) -> Self {
+        let fleet = Fleet::new(0);
+        Self::new(spec, &fleet, &Roster::new(0), &[Hold::Unlisted], Instant::START)
+    }
+
+    pub(super) fn new(
+        spec: &Spec,
+        fleet: &Fleet,
+        roster: &Roster,
+        holds: &[Hold],
+        at: Instant,
+    ) -> Self {
+        Self {
+            at,
+            operation: spec.operation,
+            ownership: spec.instances.ownership,
+            instances: spec.instances.size,
+            backends: spec.backend.size,
+            rows: rows(spec, fleet, roster),
+            holds: holds.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// How many instances take traffic.
+    #[must_use]
+    pub fn serving(&self) -> usize {
+        let serves = |row: &&Row| {
+            row.slot.group == Group::Instances
+                && row
+                    .occupant
+                    .as_ref()
+                    .is_some_and(|of| matches!(of.phase, "serving" | "outgoing"))
+        };
+        self.rows.iter().filter(serves).count()
+    }
+
+    /// Whether every slot has an instance that serves.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let serves = |row: &Row| row.occupant.as_ref().is_some_and(|of| of.phase == "serving");
+        self.rows.iter().all(serves)
+    }
+}
+
+fn rows(spec: &Spec, fleet: &Fleet, roster: &Roster) -> Vec<Row> {
+    let mut rows: BTreeMap<Slot, Vec<Row>> = BTreeMap::new();
+    for group in [Group::Instances, Group::Backend] {
+        for index in 0..spec.group(group).size {
+            rows.entry(Slot { group, index }).or_default();
+        }
+    }
+    for tracked in fleet.iter() {
+        let slot = tracked.instance.slot;
+        let occupant = Some(occupant(tracked, roster));
+        rows.entry(slot).or_default().push(Row { slot, occupant });
+    }
+    for (slot, rows) in &mut rows {
+        if rows.is_empty() {
+            rows.push(Row { slot: *slot, occupant: None });
+        }
+    }
+    rows.into_values().flatten().collect()
+}
+
+fn occupant(tracked: &Tracked, roster: &Roster) -> Occupant {
+    Occupant {
+        id: tracked.instance.id.to_string(),
+        label: tracked.instance.label.clone(),
+        address: tracked.instance.address,
+        backend: tracked.backend,
+        phase: tracked.phase.name(),
+        reason: tracked.phase.reason().map(ToString::to_string),
+        since: tracked.since,
+        launched: tracked.instance.launched,
+        traffic: roster.traffic(&tracked.instance.id),
+    }
+}

@@ -1,0 +1,141 @@
+//! The controller's effects: calls to the provider and to forwarders, each in a task of its own,
+//! so that a slow cloud delays nothing else. Every call has a deadline and comes back as an event.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, timeout};
+
+use crate::clock;
+use crate::fleet::{Event, InstanceId, Launch};
+use crate::probe;
+use crate::provider::{Fault, Provider};
+
+/// A launch call that is not answered by then has failed; if it made an instance all the same,
+/// the next list shows it. EC2 answers within two seconds as a rule.
+const LAUNCH_CALL_MAX: Duration = Duration::from_secs(60);
+
+/// A termination that is not answered by then is asked for again. Longer than the longest
+/// `stop_timeout` that anybody would set.
+const TERMINATE_CALL_MAX: Duration = Duration::from_secs(900);
+
+/// A list that takes longer is given up; its age would make it worthless.
+const LIST_CALL_MAX: Duration = Duration::from_secs(30);
+
+/// How long a forwarder has to take a new backend. It only stores an address; the next probe
+/// finds out if it did not.
+const REPOINT_CALL_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Work<P> {
+    provider: Arc<P>,
+    events: mpsc::Sender<Event>,
+    control_token: Arc<str>,
+    tasks: JoinSet<()>,
+}
+
+impl<P: Provider> Work<P> {
+    pub(super) fn new(
+        provider: Arc<P>,
+        events: mpsc::Sender<Event>,
+        control_token: String,
+    ) -> Self {
+        Self { provider, events, control_token: control_token.into(), tasks: JoinSet::new() }
+    }
+
+    /// Asks the provider what exists: now, and then at every interval.
+    pub(super) fn list_every(&mut self, interval: Duration) {
+        let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        self.tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut listing = Listing::Works;
+            loop {
+                ticks.tick().await;
+                listing = list(&*provider, &events, listing).await;
+            }
+        });
+    }
+
+    pub(super) fn launch(&mut self, launch: Launch) {
+        let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        self.tasks.spawn(async move {
+            let result = match timeout(LAUNCH_CALL_MAX, provider.launch(&launch)).await {
+                Ok(result) => result.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no answer within {LAUNCH_CALL_MAX:?}")),
+            };
+            if let Err(cause) = &result {
+                tracing::warn!("{}: the launch failed: {cause}", launch.slot);
+            }
+            send(&events, Event::Launched(launch.token, result)).await;
+        });
+    }
+
+    pub(super) fn terminate(&mut self, id: InstanceId) {
+        let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        self.tasks.spawn(async move {
+            let result = match timeout(TERMINATE_CALL_MAX, provider.terminate(&id)).await {
+                Ok(result) => result.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no answer within {TERMINATE_CALL_MAX:?}")),
+            };
+            if let Err(cause) = &result {
+                tracing::warn!("{id}: it could not be ended: {cause}");
+            }
+            send(&events, Event::Terminated(id, result)).await;
+        });
+    }
+
+    pub(super) fn repoint(&mut self, id: InstanceId, control: SocketAddr, to: SocketAddr) {
+        let (events, token) = (self.events.clone(), Arc::clone(&self.control_token));
+        self.tasks.spawn(async move {
+            let result = probe::repoint(control, to, &token, REPOINT_CALL_MAX).await;
+            if let Err(cause) = &result {
+                tracing::warn!("{id}: it did not take the backend {to}: {cause}");
+            }
+            send(&events, Event::Repointed(id, to, result)).await;
+        });
+    }
+
+    /// Lets go of the tasks that ended.
+    pub(super) fn reap(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Whether the last list was answered: only a change is worth a line in the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    Works,
+    Fails(Fault),
+}
+
+async fn list<P: Provider>(provider: &P, events: &mpsc::Sender<Event>, was: Listing) -> Listing {
+    let began = clock::now();
+    let (fault, cause) = match timeout(LIST_CALL_MAX, provider.list()).await {
+        Ok(Ok(found)) => {
+            if was != Listing::Works {
+                tracing::info!("the provider lists again");
+            }
+            send(events, Event::Listed { began, found }).await;
+            return Listing::Works;
+        }
+        Ok(Err(error)) => (error.fault, error.to_string()),
+        Err(_) => (Fault::Unavailable, format!("no answer within {LIST_CALL_MAX:?}")),
+    };
+    if was != Listing::Fails(fault) {
+        tracing::warn!("the provider does not list: {cause}");
+    }
+    Listing::Fails(fault)
+}
+
+/// The receiver goes only when the controller does, and then nobody wants to know.
+async fn send(events: &mpsc::Sender<Event>, event: Event) {
+    let _ = events.send(event).await;
+}

@@ -1,0 +1,306 @@
+//! How what happened becomes what is known: every event is folded in here, and only here.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::health::Verdict;
+use super::{
+    Change, DEPARTED_MAX, Finding, Fleet, Handover, Health, Instance, InstanceId, LaunchToken,
+    Ownership, Phase, Reason, Slot, Spec, Step, Tracked, Vitals,
+};
+use crate::clock::Instant;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The provider listed our instances. What changed after `began` is not judged by it.
+    Listed {
+        /// When the call was sent.
+        began: Instant,
+        /// What it returned.
+        found: Vec<Instance>,
+    },
+    /// A launch was answered: by the instance, or by why there is none.
+    Launched(LaunchToken, Result<Instance, String>),
+    /// The provider noticed that a machine is gone; the text says how.
+    Gone(InstanceId, String),
+    /// A probe ended.
+    Probed(InstanceId, Probe),
+    /// A request found an instance refusing or resetting connections.
+    Suspected(InstanceId),
+    /// No request is in flight on a draining instance any more.
+    Drained(InstanceId),
+    /// A termination was answered: the instance is gone, or why that is not known.
+    Terminated(InstanceId, Result<(), String>),
+    /// A forwarder was told where the backend is: it took the address, or why not.
+    Repointed(InstanceId, SocketAddr, Result<(), String>),
+    /// The operator named a slot.
+    Ordered(Slot, Order),
+    /// The operator wants to go on: launches are no longer frozen.
+    Resumed,
+}
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// How the instance is.
+    pub finding: Finding,
+    /// Where it says that it relays to, if it is a forwarder.
+    pub backend: Option<SocketAddr>,
+}
+
+/// What the operator wants with the instance in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Take it out of the traffic now, then end it.
+    Drain,
+    /// Launch its successor first.
+    Replace,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Drain => "drain",
+            Self::Replace => "replace",
+        })
+    }
+}
+
+impl Fleet {
+    /// Folds one event in. Decides nothing: that is the plan's.
+    pub fn observe(&mut self, event: Event, spec: &Spec, now: Instant) {
+        match event {
+            Event::Listed { began, found } => self.listed(began, found, spec, now),
+            Event::Launched(token, result) => self.launched(&token, result, now),
+            Event::Gone(id, how) => self.failed(&id, Reason::Gone(how), now),
+            Event::Probed(id, probe) => self.probed(&id, probe, spec, now),
+            Event::Suspected(id) => self.suspected(&id),
+            Event::Drained(id) => self.step(&id, Step::Quiet, now),
+            Event::Terminated(id, result) => self.terminated(&id, &result, spec, now),
+            Event::Repointed(id, to, result) => self.repointed(&id, to, result.is_ok()),
+            Event::Ordered(slot, order) => self.ordered(slot, order, spec, now),
+            Event::Resumed => self.resumed(spec, now),
+        }
+    }
+
+    fn listed(&mut self, began: Instant, found: Vec<Instance>, spec: &Spec, now: Instant) {
+        if self.listed.is_some_and(|newest| began < newest) {
+            return;
+        }
+        self.listed = Some(began);
+        let missing = self.missing_from(&found, began, spec);
+        for instance in found {
+            self.found(instance, began, spec, now);
+        }
+        for id in missing {
+            self.failed(&id, Reason::Gone("no longer listed".to_owned()), now);
+        }
+    }
+
+    /// The instances that a listing should have known of, and did not name.
+    fn missing_from(&self, found: &[Instance], began: Instant, spec: &Spec) -> Vec<InstanceId> {
+        let unlisted = self.iter().filter(|tracked| {
+            let settle = spec.group(tracked.instance.slot.group).settle;
+            let settled = began.since(tracked.first_seen) > settle;
+            settled && !found.iter().any(|listed| listed.id == tracked.instance.id)
+        });
+        unlisted.map(|tracked| tracked.instance.id.clone()).collect()
+    }
+
+    fn found(&mut self, instance: Instance, began: Instant, spec: &Spec, now: Instant) {
+        if let Some(tracked) = self.instances.get_mut(&instance.id) {
+            let vitals = instance.vitals.clone();
+            let id = instance.id.clone();
+            tracked.instance = instance;
+            if let Vitals::Gone(how) = vitals {
+                self.failed(&id, Reason::Gone(how), now);
+            }
+            return;
+        }
+        let ended = self.departed.get(&instance.id).copied();
+        let settle = spec.group(instance.slot.group).settle;
+        if ended.is_some_and(|ended| began <= ended + settle) {
+            return;
+        }
+        let id = instance.id.clone();
+        self.track(instance, now);
+        if ended.is_some() {
+            self.failed(&id, Reason::Revenant, now);
+        }
+    }
+
+    fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {
+        let Some(pending) = self.launches.remove(token) else { return };
+        match result {
+            // A listing may have named it before the launch was answered.
+            Ok(instance) if self.instances.contains_key(&instance.id) => {}
+            Ok(instance) => self.track(instance, now),
+            Err(cause) => {
+                let cause = format!("the launch failed: {cause}");
+                self.history(pending.slot.group).newborns.failed(cause, now);
+            }
+        }
+    }
+
+    /// Starts to follow an instance: one just launched, or one that an earlier controller left.
+    fn track(&mut self, instance: Instance, now: Instant) {
+        let id = instance.id.clone();
+        let vitals = instance.vitals.clone();
+        if let Some(token) = &instance.token {
+            self.launches.remove(token);
+        }
+        self.history(instance.slot.group).filled.insert(instance.slot.index);
+        let tracked = Tracked {
+            instance,
+            phase: Phase::Starting,
+            since: now,
+            first_seen: now,
+            health: Health::default(),
+            last_good: None,
+            backend: None,
+            repointing: None,
+        };
+        self.journal.push(tracked.entered_from(None));
+        self.instances.insert(id.clone(), tracked);
+        if let Vitals::Gone(how) = vitals {
+            // It ended before we came: that says nothing about what we would launch now.
+            self.step(&id, Step::Fail(Reason::Gone(how)), now);
+        }
+    }
+
+    fn probed(&mut self, id: &InstanceId, probe: Probe, spec: &Spec, now: Instant) {
+        let Some(tracked) = self.instances.get_mut(id) else { return };
+        let thresholds = spec.group(tracked.instance.slot.group).thresholds;
+        let load = tracked.health.load();
+        let verdict = tracked.health.add(probe.finding, &thresholds);
+        if load != tracked.health.load() {
+            self.journal.push(Change::Load(id.clone(), tracked.health.load()));
+        }
+        if matches!(probe.finding, Finding::Well | Finding::Shedding) {
+            tracked.last_good = Some(now);
+            self.relays_to(id, probe.backend);
+        }
+        match verdict {
+            Verdict::Well => self.passed(id, spec, now),
+            Verdict::Undecided => {}
+            // A newborn that does not answer yet is not ill: its launch timeout judges it.
+            Verdict::Failed(_) if self.is_newborn(id) => {}
+            Verdict::Failed(reason) => self.failed(id, reason, now),
+        }
+    }
+
+    fn is_newborn(&self, id: &InstanceId) -> bool {
+        self.get(id).is_some_and(|tracked| tracked.phase == Phase::Starting)
+    }
+
+    fn passed(&mut self, id: &InstanceId, spec: &Spec, now: Instant) {
+        let Some(tracked) = self.get(id) else { return };
+        let group = tracked.instance.slot.group;
+        match &tracked.phase {
+            Phase::Starting => self.history(group).newborns.served(),
+            Phase::Condemned(reason) if self.may_return(tracked, reason, spec) => {}
+            _ => return,
+        }
+        self.step(id, Step::Passed, now);
+    }
+
+    /// Replaced once is replaced for good; who was only suspected, and has no successor, returns.
+    fn may_return(&self, tracked: &Tracked, reason: &Reason, spec: &Spec) -> bool {
+        match spec.group(tracked.instance.slot.group).ownership {
+            Ownership::Foreign => *reason != Reason::Ordered,
+            Ownership::Owned => {
+                !reason.is_gone() && *reason != Reason::Revenant && !self.has_successor(tracked)
+            }
+        }
+    }
+
+    /// Traffic raises suspicion; only the instance's own health check convicts it.
+    fn suspected(&mut self, id: &InstanceId) {
+        if let Some(tracked) = self.instances.get_mut(id) {
+            tracked.health.suspect();
+        }
+    }
+
+    fn failed(&mut self, id: &InstanceId, reason: Reason, now: Instant) {
+        if self.is_newborn(id) {
+            let group = self.instances[id].instance.slot.group;
+            let cause = format!("it ended before it served: {reason}");
+            self.history(group).newborns.failed(cause, now);
+        }
+        self.step(id, Step::Fail(reason), now);
+    }
+
+    fn terminated(
+        &mut self,
+        id: &InstanceId,
+        result: &Result<(), String>,
+        spec: &Spec,
+        now: Instant,
+    ) {
+        let Some(tracked) = self.get(id) else { return };
+        if result.is_err() {
+            let again = now + spec.group(tracked.instance.slot.group).replacement_interval;
+            self.step(id, Step::EndingFailed { again }, now);
+            return;
+        }
+        self.instances.remove(id);
+        self.journal.push(Change::Forgotten(id.clone()));
+        self.departed.insert(id.clone(), now);
+        if self.departed.len() > DEPARTED_MAX {
+            let oldest = self.departed.iter().min_by_key(|(_, ended)| **ended);
+            let oldest = oldest.map(|(id, _)| id.clone());
+            oldest.and_then(|id| self.departed.remove(&id));
+        }
+    }
+
+    fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
+        let Some(tracked) = self.instances.get_mut(id) else { return };
+        tracked.repointing = None;
+        // If it was not taken, the next good probe shows it, and it is told again.
+        if taken {
+            self.relays_to(id, Some(to));
+        }
+    }
+
+    fn relays_to(&mut self, id: &InstanceId, backend: Option<SocketAddr>) {
+        let Some(tracked) = self.instances.get_mut(id) else { return };
+        if tracked.backend != backend {
+            tracked.backend = backend;
+            self.journal.push(Change::Backend(id.clone(), backend));
+        }
+    }
+
+    fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {
+        let named = |tracked: &&Tracked| {
+            tracked.instance.slot == slot
+                && matches!(tracked.phase, Phase::Starting | Phase::Serving)
+        };
+        let Some(tracked) = self.iter().find(named) else { return };
+        let (id, serves) = (tracked.instance.id.clone(), tracked.phase == Phase::Serving);
+        let group = spec.group(slot.group);
+        let step = match (order, group.ownership, group.handover) {
+            // Nobody makes a successor for a server that is not ours.
+            (Order::Replace, Ownership::Foreign, _) => return,
+            (Order::Drain, _, Handover::LaunchFirst { .. }) if serves => {
+                Step::Drain(Reason::Ordered)
+            }
+            (Order::Drain, Ownership::Foreign, _) => Step::Fail(Reason::Ordered),
+            (Order::Drain | Order::Replace, _, _) => Step::Supersede(Reason::Ordered),
+        };
+        self.step(&id, step, now);
+    }
+
+    /// Launches are thawed, and servers that were taken out of the traffic may come back.
+    fn resumed(&mut self, spec: &Spec, now: Instant) {
+        self.history.values_mut().for_each(|history| history.newborns.served());
+        let drained = |tracked: &&Tracked| {
+            spec.group(tracked.instance.slot.group).ownership == Ownership::Foreign
+                && tracked.phase.reason() == Some(&Reason::Ordered)
+        };
+        let ids: Vec<_> = self.iter().filter(drained).map(|of| of.instance.id.clone()).collect();
+        for id in ids {
+            self.step(&id, Step::Readmit, now);
+        }
+    }
+}

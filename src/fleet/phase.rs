@@ -1,0 +1,226 @@
+//! An instance's life, and the only ways through it.
+
+use std::fmt;
+
+use crate::clock::Instant;
+
+/// Where an instance is in its life.
+///
+/// ```text
+///            first good probe        replaced by order
+/// Starting ───────────────► Serving ───────────────► Outgoing
+///    │                         │ ▲                       │ successor serves
+///    │ never served            │ │ well again,           ▼
+///    │            failed probes│ │ not yet replaced   Draining
+///    │                         ▼ │                       │ quiet, or deadline passed
+///    └──────────────────► Condemned ────────────────► Terminating ──► forgotten
+///                                  dead, or fenced
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Exists, and has not answered a probe yet.
+    Starting,
+    /// Takes traffic.
+    Serving,
+    /// Takes traffic until its successor does.
+    Outgoing(Reason),
+    /// Takes no traffic: it failed. Ended at once, or as soon as its successor serves.
+    Condemned(Reason),
+    /// Takes no new requests; those in flight may end.
+    Draining(Reason, Flow),
+    /// Being ended.
+    Terminating(Reason, Ending),
+}
+
+/// Whether requests are still in flight on a draining instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Some may be.
+    InFlight,
+    /// None is.
+    Quiet,
+}
+
+/// How far a termination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The provider was asked.
+    Asked,
+    /// The provider failed; ask again from this instant.
+    AskAgain(Instant),
+}
+
+/// Why an instance has to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The process exited or the machine is not running; the text says how.
+    Gone(String),
+    /// It refuses connections.
+    Refused,
+    /// Its own health check does not answer in time.
+    Unresponsive,
+    /// Its own health check answers with an error of its own.
+    Unhealthy(u16),
+    /// It did not pass a probe within the launch timeout.
+    NeverServed,
+    /// It is beyond the desired size.
+    Surplus,
+    /// Its slot is filled by another.
+    Duplicate,
+    /// It was ended before, and is back.
+    Revenant,
+    /// The operator asked for it.
+    Ordered,
+    /// Everything is being stopped.
+    Shutdown,
+}
+
+impl Reason {
+    /// Whether nothing can be left of the service: no request can be in flight, no drain is due.
+    #[must_use]
+    pub const fn is_death(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::Refused | Self::NeverServed | Self::Revenant)
+    }
+
+    /// Whether it might answer a request that nobody else can: only its probes failed.
+    #[must_use]
+    pub const fn may_still_answer(&self) -> bool {
+        matches!(self, Self::Unresponsive | Self::Unhealthy(_))
+    }
+
+    /// Whether requests that it has begun can be expected to end well.
+    #[must_use]
+    pub const fn may_still_finish(&self) -> bool {
+        matches!(self, Self::Surplus | Self::Duplicate | Self::Ordered | Self::Shutdown)
+    }
+
+    /// Whether the machine itself no longer exists.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone(_))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone(how) => write!(formatter, "gone: {how}"),
+            Self::Refused => formatter.write_str("refuses connections"),
+            Self::Unresponsive => formatter.write_str("does not answer its health check"),
+            Self::Unhealthy(status) => write!(formatter, "its health check answers {status}"),
+            Self::NeverServed => formatter.write_str("did not serve within the launch timeout"),
+            Self::Surplus => formatter.write_str("beyond the desired size"),
+            Self::Duplicate => formatter.write_str("its slot is filled by another"),
+            Self::Revenant => formatter.write_str("was replaced, and came back"),
+            Self::Ordered => formatter.write_str("ordered by the operator"),
+            Self::Shutdown => formatter.write_str("everything is being stopped"),
+        }
+    }
+}
+
+/// What happens to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It passed its probes.
+    Passed,
+    /// A successor is to be launched while it serves on.
+    Supersede(Reason),
+    /// It failed.
+    Fail(Reason),
+    /// Its traffic is to end.
+    Drain(Reason),
+    /// Its last request ended.
+    Quiet,
+    /// The provider is asked to end it.
+    Terminate(Reason),
+    /// The provider could not end it.
+    EndingFailed { again: Instant },
+    /// The operator wants it back.
+    Readmit,
+}
+
+impl Phase {
+    /// The phase after `step`. A step that no longer applies (a probe's answer that arrives
+    /// after the verdict) leaves the phase as it is.
+    ///
+    /// # Panics
+    /// On a step that the plan must not make, such as draining what is being ended.
+    #[must_use]
+    pub(super) fn after(self, step: Step) -> Self {
+        match (self, step) {
+            (Self::Starting | Self::Serving | Self::Condemned(_), Step::Passed) => Self::Serving,
+            (Self::Starting | Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
+            (Self::Starting | Self::Serving | Self::Outgoing(_), Step::Fail(reason)) => {
+                Self::Condemned(reason)
+            }
+            // A machine that is gone cannot be drained: no deadline needs to be awaited.
+            (Self::Condemned(_) | Self::Draining(..), Step::Fail(reason)) if reason.is_gone() => {
+                Self::Condemned(reason)
+            }
+            (Self::Serving | Self::Outgoing(_) | Self::Condemned(_), Step::Drain(reason)) => {
+                Self::Draining(reason, Flow::InFlight)
+            }
+            (Self::Draining(reason, _), Step::Quiet) => Self::Draining(reason, Flow::Quiet),
+            (_, Step::Terminate(reason)) => Self::Terminating(reason, Ending::Asked),
+            (Self::Terminating(reason, _), Step::EndingFailed { again }) => {
+                Self::Terminating(reason, Ending::AskAgain(again))
+            }
+            (phase @ (Self::Starting | Self::Terminating(..)), Step::Drain(reason)) => {
+                panic!("planned to drain ({reason}) an instance that is {phase}")
+            }
+            (_, Step::Readmit) => Self::Starting,
+            (
+                phase,
+                Step::Passed
+                | Step::Supersede(_)
+                | Step::Drain(_)
+                | Step::Fail(_)
+                | Step::Quiet
+                | Step::EndingFailed { .. },
+            ) => phase,
+        }
+    }
+
+    /// Why it has to go, if it has to.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Starting | Self::Serving => None,
+            Self::Outgoing(reason)
+            | Self::Condemned(reason)
+            | Self::Draining(reason, _)
+            | Self::Terminating(reason, _) => Some(reason),
+        }
+    }
+
+    /// The phase in one word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Outgoing(_) => "outgoing",
+            Self::Condemned(_) => "condemned",
+            Self::Draining(..) => "draining",
+            Self::Terminating(..) => "terminating",
+        }
+    }
+
+    /// Whether the instance fills its slot, now or soon.
+    #[must_use]
+    pub const fn fills_slot(&self) -> bool {
+        matches!(self, Self::Starting | Self::Serving)
+    }
+
+    /// Whether its machine may still exist, and so counts against the limits.
+    #[must_use]
+    pub fn occupies(&self) -> bool {
+        !self.reason().is_some_and(Reason::is_gone)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}

@@ -1,0 +1,37 @@
+//! How a plan reads.
+
+use std::fmt;
+
+use super::{Action, Hold};
+
+impl fmt::Display for Action {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launch(launch) => write!(formatter, "launch {}", launch.slot),
+            Self::Drain(id, reason) => write!(formatter, "drain {id}: {reason}"),
+            Self::Terminate(id, reason) => write!(formatter, "terminate {id}: {reason}"),
+            Self::Repoint { id, to, .. } => write!(formatter, "repoint {id} to {to}"),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlisted => formatter.write_str("waits for the provider's first list"),
+            Self::Paused(slot) => write!(formatter, "{slot}: paused by the operator"),
+            Self::Frozen { group, cause, until } => {
+                write!(formatter, "{} launches are frozen until {until}: {cause}", group.name())
+            }
+            Self::OnTrial(slot) => write!(formatter, "{slot}: waits for the newborn on trial"),
+            Self::Budget { slot, until } => {
+                write!(formatter, "{slot}: too many replacements, the next at {until}")
+            }
+            Self::Limit(slot) => write!(formatter, "{slot}: as many machines exist as may"),
+            Self::Fenced { slot, by } => write!(formatter, "{slot}: {by} is not known to be gone"),
+            Self::AwaitsSuccessor(id) => {
+                write!(formatter, "{id}: waits until its successor serves")
+            }
+        }
+    }
+}

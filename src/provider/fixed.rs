@@ -1,0 +1,69 @@
+//! Provider `static`: servers that already exist and that we do not own.
+//!
+//! They are probed, ejected and picked like any other; none is ever launched or terminated.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use anyhow::anyhow;
+
+use super::{Error, Fault};
+use crate::clock;
+use crate::fleet::{Group, Instance, InstanceId, Launch, Slot, Vitals};
+
+/// The servers, as they were given.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    instances: Vec<Instance>,
+}
+
+/// The same server twice would get twice its share of the traffic by accident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("endpoint {0} is given twice: allowed is each address once")]
+pub struct Duplicate(pub SocketAddr);
+
+impl Provider {
+    /// Takes the servers; each fills a slot, in the order given.
+    ///
+    /// # Errors
+    /// An address is given twice.
+    pub fn new(endpoints: &[SocketAddr]) -> Result<Self, Duplicate> {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(**endpoint)) {
+            return Err(Duplicate(*twice));
+        }
+        let instances = (0..).zip(endpoints).map(|(index, at)| instance(index, *at)).collect();
+        Ok(Self { instances })
+    }
+}
+
+impl super::Provider for Provider {
+    async fn list(&self) -> Result<Vec<Instance>, Error> {
+        Ok(self.instances.clone())
+    }
+
+    async fn launch(&self, launch: &Launch) -> Result<Instance, Error> {
+        Err(not_ours(&format!("it cannot launch {}", launch.slot)))
+    }
+
+    async fn terminate(&self, id: &InstanceId) -> Result<(), Error> {
+        Err(not_ours(&format!("it cannot end {id}")))
+    }
+}
+
+fn instance(index: u32, address: SocketAddr) -> Instance {
+    Instance {
+        id: InstanceId::new(address.to_string()),
+        slot: Slot { group: Group::Instances, index },
+        token: None,
+        address: Some(address),
+        control: None,
+        vitals: Vitals::Running,
+        label: address.to_string(),
+        launched: clock::wall(),
+    }
+}
+
+fn not_ours(consequence: &str) -> Error {
+    Error::new(Fault::Denied, anyhow!("provider static owns no machine: {consequence}"))
+}

@@ -1,0 +1,140 @@
+//! What the kernel says of processes (`/proc`, see proc(5)): enough to know one of ours again.
+//!
+//! A process id alone names nobody, because the kernel hands it out again. Together with the
+//! time that the process started, in clock ticks since the boot, and the boot's id, it does.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use rustix::process::{Pid, geteuid};
+
+use super::LAUNCH_VARIABLE;
+use crate::fleet::LaunchToken;
+
+/// What we need of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Whether it runs, sleeps, is stopped, …
+    pub(super) state: State,
+    /// The process group.
+    pub(super) group: i32,
+    /// The clock ticks from the boot to its start.
+    pub(super) started: u64,
+}
+
+/// The states that make a difference to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It exists, and runs whenever it has something to do.
+    Live,
+    /// A signal such as `SIGSTOP` suspended it.
+    Stopped,
+    /// It has ended; only its exit status is left.
+    Ended,
+}
+
+/// The state of process `pid`, or `None` if there is no such process.
+pub(super) fn stat(pid: Pid) -> io::Result<Option<Stat>> {
+    match fs::read_to_string(path(pid, "stat")) {
+        Ok(text) => parse_stat(&text).map(Some).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("/proc stat reads `{text}`"))
+        }),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The id of this boot of the machine.
+pub(super) fn boot() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+/// Every live process of ours that inherited the environment of launch `token`, oldest first.
+pub(super) fn tagged(token: &LaunchToken) -> io::Result<Vec<(Pid, Stat)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.parse().ok());
+        let Some(pid) = number.and_then(Pid::from_raw) else { continue };
+        if let Some(stat) = stat_if_tagged(pid, token)? {
+            found.push((pid, stat));
+        }
+    }
+    found.sort_by_key(|(pid, stat)| (stat.started, pid.as_raw_pid()));
+    Ok(found)
+}
+
+/// The state of `pid` if it is live, ours, and inherited the environment of launch `token`.
+pub(super) fn stat_if_tagged(pid: Pid, token: &LaunchToken) -> io::Result<Option<Stat>> {
+    // Anybody can put our variable into an environment; nobody else can run as our user.
+    let is_ours = match fs::metadata(path(pid, "")) {
+        Ok(found) => found.uid() == geteuid().as_raw(),
+        Err(error) if is_absent(&error) => false,
+        Err(error) => return Err(error),
+    };
+    if !is_ours || !carries(pid, token) {
+        return Ok(None);
+    }
+    Ok(stat(pid)?.filter(|stat| stat.state != State::Ended))
+}
+
+/// Whether the environment that `pid` started with names the launch. One that may not be read
+/// (it changed its credentials) is not known to be ours.
+fn carries(pid: Pid, token: &LaunchToken) -> bool {
+    let Ok(environment) = fs::read(path(pid, "environ")) else { return false };
+    let wanted = format!("{LAUNCH_VARIABLE}={token}");
+    environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+}
+
+fn path(pid: Pid, file: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/{file}", pid.as_raw_pid()))
+}
+
+/// The process ended before the file was opened (`ENOENT`), or before it was read (`ESRCH`).
+fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+/// Fields 3 (state), 5 (process group) and 22 (start time). Field 2 is the program's name, which
+/// may hold spaces and parentheses: the last parenthesis ends it.
+fn parse_stat(text: &str) -> Option<Stat> {
+    const FIRST_AFTER_NAME: usize = 3;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    let field = |number: usize| fields.get(number - FIRST_AFTER_NAME).copied();
+    let state = match field(3)? {
+        "T" => State::Stopped,
+        "Z" | "X" | "x" => State::Ended,
+        _ => State::Live,
+    };
+    Some(Stat { state, group: field(5)?.parse().ok()?, started: field(22)?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+        let text = "4242 (a) T 1 (b)) S 1 4242 4242 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 \
+                    5 6 7";
+        let expected = Stat { state: State::Live, group: 4242, started: 987_654 };
+        assert_eq!(parse_stat(text), Some(expected));
+    }
+
+    #[test]
+    fn a_truncated_line_is_not_a_process() {
+        assert_eq!(parse_stat("4242 (sh) S 1 4242"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn the_kernel_knows_this_process() {
+        let stat = stat(rustix::process::getpid()).unwrap().unwrap();
+        assert_eq!(stat.state, State::Live);
+        assert!(stat.started > 0);
+        assert!(!boot().unwrap().is_empty());
+    }
+}

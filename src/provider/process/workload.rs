@@ -1,0 +1,168 @@
+//! What an instance runs: a role of this binary, or a command of the user's own.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The program of a group's instances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// `cloudaps forward`, with a control listener of its own.
+    Forwarder {
+        /// The file with its settings, if not the defaults.
+        config: Option<PathBuf>,
+        /// Threads that carry traffic.
+        threads: u32,
+    },
+    /// `cloudaps tasks`.
+    Tasks {
+        /// The database, such as `sqlite:///var/lib/cloudaps/tasks.db`.
+        store: String,
+    },
+    /// A program and its arguments. `{port}` or `{address}` in them becomes the port or the
+    /// address that the instance is to listen on.
+    Command(Vec<String>),
+}
+
+/// A command that cannot run as an instance.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkloadError {
+    /// There is nothing to run.
+    #[error("the instance command is empty: allowed is a program and its arguments")]
+    Empty,
+    /// It would not know where to listen.
+    #[error(
+        "the instance command `{0}` names neither {{port}} nor {{address}}: one of them has to be \
+         in it, for the port that the instance is to listen on"
+    )]
+    NoPort(String),
+}
+
+/// Where one instance is to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// For traffic.
+    pub(super) traffic: SocketAddr,
+    /// For the control channel, if the workload has one.
+    pub(super) control: Option<SocketAddr>,
+}
+
+impl Workload {
+    /// Refuses a command that cannot run as an instance.
+    ///
+    /// # Errors
+    /// The command is empty, or has no place for the port.
+    pub fn check(&self) -> Result<(), WorkloadError> {
+        let Self::Command(words) = self else { return Ok(()) };
+        if words.first().is_none_or(String::is_empty) {
+            return Err(WorkloadError::Empty);
+        }
+        if words.iter().any(|word| word.contains("{port}") || word.contains("{address}")) {
+            return Ok(());
+        }
+        Err(WorkloadError::NoPort(words.join(" ")))
+    }
+
+    /// Whether its instances answer on a control address.
+    pub(super) const fn has_control(&self) -> bool {
+        matches!(self, Self::Forwarder { .. })
+    }
+
+    /// The program and its arguments. `program` is this binary.
+    pub(super) fn words(
+        &self,
+        program: &Path,
+        at: Addresses,
+        backend: Option<SocketAddr>,
+    ) -> Vec<OsString> {
+        match self {
+            Self::Forwarder { config, threads } => {
+                let mut words = role(program, "forward", at);
+                words.extend(at.control.iter().flat_map(|at| option("--control", &at.to_string())));
+                words.extend(backend.iter().flat_map(|at| option("--to", &format!("http://{at}"))));
+                words.extend(option("--threads", &threads.to_string()));
+                words.extend(config.iter().flat_map(|file| ["-c".into(), file.into()]));
+                words
+            }
+            Self::Tasks { store } => {
+                let mut words = role(program, "tasks", at);
+                words.extend(option("--store", store));
+                words
+            }
+            Self::Command(words) => words.iter().map(|word| fill(word, at.traffic)).collect(),
+        }
+    }
+}
+
+fn role(program: &Path, name: &str, at: Addresses) -> Vec<OsString> {
+    let [flag, address] = option("--listen", &at.traffic.to_string());
+    vec![program.into(), name.into(), flag, address]
+}
+
+fn option(flag: &str, value: &str) -> [OsString; 2] {
+    [flag.into(), value.into()]
+}
+
+fn fill(word: &str, at: SocketAddr) -> OsString {
+    word.replace("{port}", &at.port().to_string()).replace("{address}", &at.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn at() -> Addresses {
+        Addresses {
+            traffic: "127.0.0.1:20001".parse().unwrap(),
+            control: Some("127.0.0.1:20002".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_forwarder_understands_the_arguments_that_it_is_given() {
+        let workload = Workload::Forwarder { config: Some("a b.toml".into()), threads: 1 };
+        let backend = "127.0.0.1:20003".parse().ok();
+        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), backend));
+        let Command::Forward(args) = cli.unwrap().command else { panic!("not forward") };
+        assert_eq!(args.listen, at().traffic);
+        assert_eq!(args.control, at().control);
+        assert_eq!(args.to.as_deref(), Some("http://127.0.0.1:20003"));
+        assert_eq!(args.threads, Some(1));
+        assert_eq!(args.config, Some("a b.toml".into()));
+    }
+
+    #[test]
+    fn a_forwarder_starts_without_a_backend() {
+        let workload = Workload::Forwarder { config: None, threads: 2 };
+        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), None));
+        let Command::Forward(args) = cli.unwrap().command else { panic!("not forward") };
+        assert_eq!((args.to, args.config), (None, None));
+    }
+
+    #[test]
+    fn a_task_service_understands_the_arguments_that_it_is_given() {
+        let workload = Workload::Tasks { store: "sqlite:///x/tasks.db".into() };
+        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), None));
+        let Command::Tasks(args) = cli.unwrap().command else { panic!("not tasks") };
+        assert_eq!((args.listen, args.store.as_str()), (at().traffic, "sqlite:///x/tasks.db"));
+    }
+
+    #[test]
+    fn a_command_is_told_where_to_listen() {
+        let command =
+            Workload::Command(vec!["serve".into(), "-p={port}".into(), "{address}".into()]);
+        let words = command.words(Path::new("unused"), at(), None);
+        assert_eq!(words, ["serve", "-p=20001", "127.0.0.1:20001"]);
+    }
+
+    #[test]
+    fn a_command_without_a_place_for_the_port_is_refused_by_name() {
+        let command = Workload::Command(vec!["sleep".into(), "10".into()]);
+        let error = command.check().unwrap_err().to_string();
+        assert!(error.contains("`sleep 10`") && error.contains("{port}"), "{error}");
+        assert_eq!(Workload::Command(Vec::new()).check(), Err(WorkloadError::Empty));
+    }
+}

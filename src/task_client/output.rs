@@ -1,0 +1,170 @@
+//! Prints outcomes as they come, so that what was done is known even if the rest never ends.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use serde_json::{Value, json};
+
+use super::server::{Failure, TaskBody};
+use super::words::{self, Done, Language};
+
+/// The least width of the column of ids: pages of a list line up until a million tasks.
+const ID_WIDTH: u16 = 8;
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+/// Where outcomes go: what was done to `out`, what failed to the standard error as well.
+pub(super) struct Output<W> {
+    language: Language,
+    format: Format,
+    out: W,
+    /// Elements of the JSON array so far; `None` outside of one.
+    elements: Option<usize>,
+    listed: usize,
+    done: usize,
+    failed: usize,
+}
+
+impl<W: Write> Output<W> {
+    pub(super) fn new(language: Language, format: Format, out: W) -> Self {
+        Self { language, format, out, elements: None, listed: 0, done: 0, failed: 0 }
+    }
+
+    /// What follows are the elements of one array, in JSON.
+    pub(super) fn begin_array(&mut self) -> io::Result<()> {
+        self.elements = Some(0);
+        match self.format {
+            Format::Human => Ok(()),
+            Format::Json => write!(self.out, "["),
+        }
+    }
+
+    pub(super) fn end_array(&mut self) -> io::Result<()> {
+        self.elements = None;
+        match self.format {
+            Format::Human => Ok(()),
+            Format::Json => writeln!(self.out, "]"),
+        }
+    }
+
+    /// A task was added or changed.
+    pub(super) fn done(&mut self, done: Done, task: &TaskBody) -> io::Result<()> {
+        self.done += 1;
+        match self.format {
+            Format::Human => writeln!(self.out, "{}", words::done(self.language, done, task)),
+            Format::Json => self.element(&json!(task)),
+        }
+    }
+
+    /// A task was removed.
+    pub(super) fn removed(&mut self, id: i64) -> io::Result<()> {
+        self.done += 1;
+        match self.format {
+            Format::Human => writeln!(self.out, "{}", words::removed(self.language, id)),
+            Format::Json => self.element(&json!({ "id": id, "removed": true })),
+        }
+    }
+
+    /// The task that was asked for.
+    pub(super) fn one(&mut self, task: &TaskBody) -> io::Result<()> {
+        self.page(std::slice::from_ref(task))
+    }
+
+    /// Some of the tasks that were asked for.
+    pub(super) fn page(&mut self, tasks: &[TaskBody]) -> io::Result<()> {
+        let is_first = self.listed == 0;
+        self.listed += tasks.len();
+        match self.format {
+            Format::Json => tasks.iter().try_for_each(|task| self.element(&json!(task))),
+            Format::Human if tasks.is_empty() && is_first => {
+                writeln!(self.out, "{}", words::no_tasks(self.language))
+            }
+            Format::Human if tasks.is_empty() => Ok(()),
+            Format::Human => {
+                let header = is_first.then(|| words::columns(self.language));
+                writeln!(self.out, "{}", table(header, tasks).trim_fmt())
+            }
+        }
+    }
+
+    /// The task with this number was not found or not changed.
+    pub(super) fn failed_id(&mut self, id: i64, failure: &Failure) -> io::Result<()> {
+        self.failed(&id.to_string(), json!({ "id": id }), failure)
+    }
+
+    /// This text was not added.
+    pub(super) fn failed_value(&mut self, value: &str, failure: &Failure) -> io::Result<()> {
+        self.failed(&format!("\"{}\"", words::shown(value)), json!({ "value": value }), failure)
+    }
+
+    /// The rest of the list could not be had.
+    pub(super) fn failed_list(&mut self, failure: &Failure) -> io::Result<()> {
+        self.failed(words::not_listed(self.language), json!({}), failure)
+    }
+
+    /// Sums up; the exit code says whether everything was done.
+    pub(super) fn finish(mut self) -> ExitCode {
+        // What was written has gone out line by line; there is nothing left to lose.
+        let _ = self.out.flush();
+        if self.failed == 0 {
+            return ExitCode::SUCCESS;
+        }
+        let all = self.done + self.failed;
+        if all > 1 {
+            let tally = words::tally(self.language, self.done, all);
+            eprintln!("{}: {tally}", self.language.command());
+        }
+        ExitCode::FAILURE
+    }
+
+    fn failed(&mut self, what: &str, mut about: Value, failure: &Failure) -> io::Result<()> {
+        self.failed += 1;
+        let reason = words::failure(self.language, failure);
+        eprintln!("{}: {what}: {reason}", self.language.command());
+        match self.format {
+            Format::Human => Ok(()),
+            Format::Json => {
+                about["error"] = reason.into();
+                self.element(&about)
+            }
+        }
+    }
+
+    fn element(&mut self, value: &Value) -> io::Result<()> {
+        match &mut self.elements {
+            None => writeln!(self.out, "{value}"),
+            Some(before) => {
+                let comma = if *before == 0 { "" } else { ",\n " };
+                *before += 1;
+                write!(self.out, "{comma}{value}")?;
+                self.out.flush()
+            }
+        }
+    }
+}
+
+fn table(header: Option<[&str; 3]>, tasks: &[TaskBody]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(header) = header {
+        table.set_header(header);
+    }
+    for task in tasks {
+        let created = task.created_at.get(..19).unwrap_or(&task.created_at).replace('T', " ");
+        table.add_row([task.id.to_string(), words::shown(&created), words::shown(&task.value)]);
+    }
+    if let Some(ids) = table.column_mut(0) {
+        ids.set_cell_alignment(CellAlignment::Right);
+        ids.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(ID_WIDTH)));
+    }
+    if let Some(times) = table.column_mut(1) {
+        times.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table
+}

@@ -1,0 +1,143 @@
+//! What the client says, in both languages.
+
+use super::server::{Failure, TaskBody};
+use super::server_url::{ParseServerUrlError, ServerUrl};
+use crate::cli::CLIENT_TIMEOUT;
+
+/// The language of the command that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Portuguese,
+    English,
+}
+
+/// What was done to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Added,
+    Set,
+}
+
+use Language::{English, Portuguese};
+
+impl Language {
+    /// The command, as errors begin.
+    pub(super) fn command(self) -> &'static str {
+        match self {
+            Portuguese => "cloudaps tarefa",
+            English => "cloudaps task",
+        }
+    }
+}
+
+pub(super) fn not_a_server(language: Language, error: &ParseServerUrlError) -> String {
+    let ParseServerUrlError(text) = error;
+    match language {
+        Portuguese => format!(
+            "--server `{text}` não é um servidor: vale http://HOST:PORTA, como \
+             http://127.0.0.1:5000"
+        ),
+        English => format!(
+            "--server `{text}` is not a server: allowed is http://HOST:PORT, such as \
+             http://127.0.0.1:5000"
+        ),
+    }
+}
+
+pub(super) fn waiting(language: Language, url: &ServerUrl, reason: &str) -> String {
+    let seconds = CLIENT_TIMEOUT.as_secs();
+    match language {
+        Portuguese => format!("esperando por {url} (até {seconds} s): {reason}"),
+        English => format!("waiting for {url} (up to {seconds} s): {reason}"),
+    }
+}
+
+pub(super) fn done(language: Language, done: Done, task: &TaskBody) -> String {
+    let TaskBody { id, value, .. } = task;
+    let value = shown(value);
+    match (language, done) {
+        (Portuguese, Done::Added) => format!("tarefa {id} adicionada: {value}"),
+        (Portuguese, Done::Set) => format!("tarefa {id} atualizada: {value}"),
+        (English, Done::Added) => format!("added task {id}: {value}"),
+        (English, Done::Set) => format!("updated task {id}: {value}"),
+    }
+}
+
+pub(super) fn removed(language: Language, id: i64) -> String {
+    match language {
+        Portuguese => format!("tarefa {id} apagada"),
+        English => format!("removed task {id}"),
+    }
+}
+
+pub(super) fn columns(language: Language) -> [&'static str; 3] {
+    match language {
+        Portuguese => ["ID", "CRIADA EM", "TAREFA"],
+        English => ["ID", "CREATED AT", "TASK"],
+    }
+}
+
+pub(super) fn no_tasks(language: Language) -> &'static str {
+    match language {
+        Portuguese => "nenhuma tarefa",
+        English => "no tasks",
+    }
+}
+
+pub(super) fn not_listed(language: Language) -> &'static str {
+    match language {
+        Portuguese => "a lista não está completa",
+        English => "the list is not complete",
+    }
+}
+
+pub(super) fn tally(language: Language, done: usize, all: usize) -> String {
+    match language {
+        Portuguese => format!("{done} de {all} feitas"),
+        English => format!("{done} of {all} done"),
+    }
+}
+
+pub(super) fn failure(language: Language, failure: &Failure) -> String {
+    match (language, failure) {
+        (Portuguese, Failure::Missing) => "não existe".to_owned(),
+        (English, Failure::Missing) => "does not exist".to_owned(),
+        (Portuguese, Failure::Refused { status, detail }) => {
+            format!("o servidor recusou ({status}): {}", shown(detail))
+        }
+        (English, Failure::Refused { status, detail }) => {
+            format!("the server refused ({status}): {}", shown(detail))
+        }
+        (Portuguese, Failure::Unreachable { url, reason }) => {
+            format!("sem resposta de {url}: {reason}")
+        }
+        (English, Failure::Unreachable { url, reason }) => {
+            format!("no answer from {url}: {reason}")
+        }
+        (Portuguese, Failure::NotATask { reason }) => {
+            format!("a resposta não é a de um serviço de tarefas: {reason}")
+        }
+        (English, Failure::NotATask { reason }) => {
+            format!("the answer is not that of a task service: {reason}")
+        }
+    }
+}
+
+/// `text` on one line, and unable to command the terminal.
+pub(super) fn shown(text: &str) -> String {
+    let escaped = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_cannot_command_the_terminal() {
+        assert_eq!(shown("pão\n\u{1b}[2Jx\u{9b}"), "pão\\n\\u{1b}[2Jx\\u{9b}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Tasks in an SQLite file of this machine: one writer with group commit, a few readers.
+
+mod file;
+mod readers;
+mod statements;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use self::file::DataLock;
+pub(super) use self::file::OpenError;
+use self::readers::Readers;
+use self::writer::{Change, Writer};
+use super::store::{Error, Listed, Page, Store};
+use super::task::{NewTask, Task, TaskId, Value};
+
+/// An open database, which no other service has open.
+pub(super) struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    /// Dropped last: the data is ours until nothing of it is open.
+    _lock: DataLock,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it; refuses one that is not ours or that is in use.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = file::resolve(path)?;
+        let lock = DataLock::take(&path)?;
+        let connection = file::open(&path)?;
+        let readers = Readers::open(&path)?;
+        let writer = Writer::start(connection).map_err(OpenError::Thread)?;
+        Ok(Self { path, writer, readers, _lock: lock })
+    }
+
+    /// The file, from the root.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Store for SqliteStore {
+    async fn add(&self, new: NewTask) -> Result<Task, Error> {
+        self.writer.write(Change::Add(new)).await
+    }
+
+    async fn list(&self, page: Page) -> Result<Listed, Error> {
+        self.readers.read(move |connection| statements::list(connection, page)).await
+    }
+
+    async fn get(&self, id: TaskId) -> Result<Task, Error> {
+        let found = self.readers.read(move |connection| statements::get(connection, id)).await?;
+        found.ok_or(Error::Missing(id))
+    }
+
+    async fn set(&self, id: TaskId, value: Value) -> Result<Task, Error> {
+        self.writer.write(Change::Set(id, value)).await
+    }
+
+    async fn remove(&self, id: TaskId) -> Result<Task, Error> {
+        self.writer.write(Change::Remove(id)).await
+    }
+
+    fn is_open(&self) -> bool {
+        self.writer.is_running()
+    }
+
+    async fn close(&self) -> Result<(), Error> {
+        self.readers.close().await;
+        self.writer.close().await
+    }
+}

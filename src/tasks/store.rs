@@ -1,0 +1,88 @@
+//! The seam to whatever keeps the tasks: what every store promises, whichever it is.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+
+use super::task::{NewTask, Task, TaskId, Value};
+
+/// Most texts of one page, in bytes, so that a page of long tasks does not fill the memory. The
+/// first task is always in the page, so that a reader gets on.
+pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Keeps tasks. A write that returned `Ok` survives the death of the process and of the machine.
+///
+/// A call whose future is dropped may still take effect.
+pub(super) trait Store: Send + Sync + 'static {
+    /// Adds a task. The same key adds one task and returns it as it is now.
+    fn add(&self, new: NewTask) -> impl Future<Output = Result<Task, Error>> + Send;
+
+    /// One page of tasks, in the order of their numbers.
+    fn list(&self, page: Page) -> impl Future<Output = Result<Listed, Error>> + Send;
+
+    /// One task.
+    fn get(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
+
+    /// Replaces a task's text.
+    fn set(&self, id: TaskId, value: Value) -> impl Future<Output = Result<Task, Error>> + Send;
+
+    /// Removes a task and returns what it was. Its number is not given again.
+    fn remove(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
+
+    /// Whether the store can still take writes, as far as is known without asking it.
+    fn is_open(&self) -> bool;
+
+    /// Finishes what was asked for, then lets go of the data. Every later call fails.
+    fn close(&self) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Which tasks to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    /// Only tasks with a greater number.
+    pub(super) after: TaskId,
+    /// At most so many.
+    pub(super) limit: usize,
+}
+
+/// A page of tasks.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// The tasks, in the order of their numbers.
+    pub(super) tasks: Vec<Task>,
+    /// Whether there are more after the last.
+    pub(super) rest: Rest,
+}
+
+/// What follows a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    None,
+    More,
+}
+
+/// A call that did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// There is no such task.
+    #[error("there is no task {0}")]
+    Missing(TaskId),
+    /// The key added a task that was removed since; adding it again is not what the sender wants.
+    #[error("this Idempotency-Key added task {0}, which was removed since")]
+    Removed(TaskId),
+    /// The key belongs to another text.
+    #[error("this Idempotency-Key was used with another text: allowed is one key per task")]
+    KeyReused,
+    /// Too much is waiting. Nothing was done.
+    #[error("too many writes are waiting; nothing was done")]
+    Busy,
+    /// The store is closed or closing. Nothing was done.
+    #[error("the store is closed; nothing was done")]
+    Closed,
+    /// The store failed; a write is undone, unless the disk keeps what it said it could not write.
+    #[error("the store failed: {0}")]
+    Failed(Arc<dyn StdError + Send + Sync>),
+    /// The store stopped before it said what became of a write.
+    #[error("the store stopped; the write may or may not have been done")]
+    Unknown,
+}

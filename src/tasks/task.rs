@@ -1,0 +1,158 @@
+//! What a task is, and which texts, numbers and keys are allowed. Checked once, at the door.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The longest text of a task, in bytes. A task is a note: 64 KiB is some 20 pages, and small
+/// enough that a full queue of writes (1,024 of them) fits in memory.
+pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest `Idempotency-Key`, in bytes: room for any UUID, hash or signed token.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The number of a task. Given by the store, counted from 1, never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TaskId(pub(super) i64);
+
+/// The text of a task: not blank, at most [`VALUE_BYTES_MAX`] bytes, without U+0000.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value(String);
+
+/// Names one wish to add a task: the same key never adds two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IdempotencyKey(String);
+
+/// A task as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Task {
+    /// Its number.
+    pub(super) id: TaskId,
+    /// Its text.
+    pub(super) value: String,
+    /// When it was added, as the time since 1970.
+    pub(super) created_at: Duration,
+}
+
+/// A task to be added.
+#[derive(Clone, Debug)]
+pub(super) struct NewTask {
+    /// Its text.
+    pub(super) value: Value,
+    /// Makes the addition safe to repeat.
+    pub(super) key: Option<IdempotencyKey>,
+}
+
+/// A text that names no task.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a task's id: allowed are whole numbers from 0 to {max}", max = i64::MAX)]
+pub(super) struct InvalidId(String);
+
+/// A text that no task can have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidValue {
+    #[error("the text is blank: allowed are 1 to {VALUE_BYTES_MAX} bytes, not only spaces")]
+    Blank,
+    #[error("the text has {0} bytes: allowed are 1 to {VALUE_BYTES_MAX}")]
+    TooLong(usize),
+    #[error("the text contains U+0000: every other character is allowed")]
+    Nul,
+}
+
+/// An `Idempotency-Key` that is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Idempotency-Key: allowed are 1 to {KEY_BYTES_MAX} visible ASCII characters, once")]
+pub(super) struct InvalidKey;
+
+impl Value {
+    /// Takes `text` as a task's text, unchanged.
+    pub(super) fn new(text: String) -> Result<Self, InvalidValue> {
+        if text.trim().is_empty() {
+            return Err(InvalidValue::Blank);
+        }
+        if text.len() > VALUE_BYTES_MAX {
+            return Err(InvalidValue::TooLong(text.len()));
+        }
+        // PostgreSQL has no such character in its texts, and every store must accept the same.
+        if text.contains('\0') {
+            return Err(InvalidValue::Nul);
+        }
+        Ok(Self(text))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl IdempotencyKey {
+    /// Takes the content of the header.
+    pub(super) fn new(bytes: &[u8]) -> Result<Self, InvalidKey> {
+        let visible = bytes.iter().all(u8::is_ascii_graphic);
+        if bytes.is_empty() || bytes.len() > KEY_BYTES_MAX || !visible {
+            return Err(InvalidKey);
+        }
+        Ok(Self(bytes.iter().copied().map(char::from).collect()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        // `+1` would parse as a number; the digits alone are an id.
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let id = text.parse().ok().filter(|_| digits);
+        id.map(Self).ok_or_else(|| InvalidId(text.to_owned()))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_exactly_as_it_was_sent() {
+        for text in [" leading", "a:b:c", "pão\n\tcom \"aspas\"", "\u{1f35e}", "'; DROP TABLE task"]
+        {
+            assert_eq!(Value::new(text.to_owned()).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_allowed_is_refused_with_what_is() {
+        let long = "x".repeat(VALUE_BYTES_MAX);
+        assert!(Value::new(long.clone()).is_ok());
+        let error = Value::new(long + "x").unwrap_err();
+        assert_eq!(error.to_string(), "the text has 65537 bytes: allowed are 1 to 65536");
+        assert_eq!(Value::new(" \n".to_owned()), Err(InvalidValue::Blank));
+        assert_eq!(Value::new("a\0b".to_owned()), Err(InvalidValue::Nul));
+    }
+
+    #[test]
+    fn an_id_is_digits_and_fits() {
+        assert_eq!("7".parse(), Ok(TaskId(7)));
+        assert_eq!("9223372036854775807".parse(), Ok(TaskId(i64::MAX)));
+        for text in ["", "+7", "-7", "7a", " 7", "9223372036854775808", "٣"] {
+            assert_eq!(text.parse::<TaskId>(), Err(InvalidId(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_key_is_visible_and_short() {
+        assert!(IdempotencyKey::new(&[b'k'; KEY_BYTES_MAX]).is_ok());
+        for bytes in [&b""[..], b"a b", b"a\tb", "é".as_bytes(), &[b'k'; KEY_BYTES_MAX + 1]] {
+            assert_eq!(IdempotencyKey::new(bytes), Err(InvalidKey));
+        }
+    }
+}

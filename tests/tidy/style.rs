@@ -1,0 +1,171 @@
+//! What `rustfmt` and `clippy` do not see: the form of every file, and of public signatures.
+
+use super::repository::{File, Problem};
+use super::rust::{Part, Source, leading_word, line_number, occurrences};
+
+/// The widest line of a Rust file; `rustfmt` leaves long strings and comments alone.
+const COLUMNS_MAX: usize = 100;
+
+/// Marks of unfinished work. Written in two parts, so that this file passes its own check.
+const UNFINISHED: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+
+/// Folders of somebody's own machine, and hosts that a mirror would replace.
+const FOREIGN: [&str; 8] = [
+    concat!("/wo", "rk/"),
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("crates", ".io"),
+    concat!("deb.", "debian.org"),
+    concat!("npm", "js.org"),
+    concat!("proxy.", "golang.org"),
+    concat!("py", "pi.org"),
+];
+
+/// Written by cargo, not by people.
+const GENERATED: [&str; 1] = ["Cargo.lock"];
+
+/// Unfinished work, foreign paths and hosts, stray blanks, and files that end badly.
+pub(crate) fn check_text(files: &[File]) -> Vec<Problem> {
+    let written = files.iter().filter(|file| !GENERATED.contains(&file.path.as_str()));
+    written.flat_map(|file| check_lines(file).into_iter().chain(check_end(file))).collect()
+}
+
+/// Rust lines that are too wide, and files under `src/` that do not say what they are for.
+pub(crate) fn check_rust(files: &[File]) -> Vec<Problem> {
+    let rust = files.iter().filter(|file| file.is_rust());
+    rust.flat_map(|file| wide_lines(file).into_iter().chain(check_purpose(file))).collect()
+}
+
+/// Public functions with a `bool` parameter.
+pub(crate) fn check_signatures(sources: &[Source]) -> Vec<Problem> {
+    let product = sources.iter().filter(|source| source.path.starts_with("src/"));
+    product.flat_map(bool_parameters).collect()
+}
+
+fn check_lines(file: &File) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        let mut found = |what: String, mend: &str| {
+            problems.push(Problem::new(&file.path, index + 1, what, mend));
+        };
+        for mark in UNFINISHED.iter().filter(|mark| !occurrences(line, mark).is_empty()) {
+            found(format!("`{mark}`"), "finish it, or leave it out and say so where it is tracked");
+        }
+        for text in FOREIGN.iter().filter(|text| line.contains(*text)) {
+            found(format!("`{text}`"), "files name no machine's folders and no registry's host");
+        }
+        if line.ends_with([' ', '\t', '\r']) {
+            found("blanks at the end of the line".to_owned(), "remove them");
+        }
+    }
+    problems
+}
+
+fn check_end(file: &File) -> Option<Problem> {
+    let ends_well = file.text.ends_with('\n') && !file.text.ends_with("\n\n");
+    let last = file.text.lines().count().max(1);
+    let what = "the file does not end with one newline";
+    let bad = !file.text.is_empty() && !ends_well;
+    bad.then(|| Problem::new(&file.path, last, what, "end it with exactly one"))
+}
+
+fn wide_lines(file: &File) -> Vec<Problem> {
+    let lines = file.text.lines().enumerate();
+    let widths = lines.map(|(index, line)| (index + 1, line.chars().count()));
+    widths
+        .filter(|(_, width)| *width > COLUMNS_MAX)
+        .map(|(line, width)| {
+            let what = format!("{width} columns, allowed are {COLUMNS_MAX}");
+            Problem::new(&file.path, line, what, "break the line")
+        })
+        .collect()
+}
+
+fn check_purpose(file: &File) -> Option<Problem> {
+    let silent = file.path.starts_with("src/") && !file.text.starts_with("//! ");
+    let what = "the file does not start with `//! `";
+    silent.then(|| Problem::new(&file.path, 1, what, "say in a sentence what it is for"))
+}
+
+fn bool_parameters(source: &Source) -> Vec<Problem> {
+    let text = source.text(Part::Product);
+    let functions = occurrences(&text, "fn").into_iter().filter(|&start| is_public(&text, start));
+    functions
+        .filter_map(|start| {
+            let rest = &text[start + "fn ".len()..];
+            let has_bool =
+                parameters(rest).is_some_and(|list| !occurrences(list, ": bool").is_empty());
+            let what = format!("`{}` takes a bool", leading_word(rest));
+            let mend = "take an enum of two: the call should say what it means";
+            has_bool.then(|| Problem::new(&source.path, line_number(&text, start), what, mend))
+        })
+        .collect()
+}
+
+/// Whether the line up to `fn` makes it public, to the crate or to the world.
+fn is_public(text: &str, start: usize) -> bool {
+    let line = text[..start].rsplit('\n').next().unwrap_or("");
+    leading_word(line.trim_start()) == "pub"
+}
+
+/// The text between the parentheses of the signature that starts with the function's name.
+fn parameters(signature: &str) -> Option<&str> {
+    let open = signature.find('(')?;
+    let mut depth = 0_usize;
+    for (offset, character) in signature[open..].char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&signature[open..open + offset]);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(problems: &[Problem]) -> Vec<(usize, &str)> {
+        problems.iter().map(|problem| (problem.line, problem.what.as_str())).collect()
+    }
+
+    #[test]
+    fn unfinished_work_and_foreign_places_are_found() {
+        for mark in UNFINISHED.iter().chain(&FOREIGN) {
+            let file = File::sample("README.md", &format!("a\nb {mark} c\n"));
+            assert_eq!(found(&check_text(&[file])), [(2, format!("`{mark}`").as_str())]);
+        }
+    }
+
+    #[test]
+    fn stray_blanks_and_bad_ends_are_found() {
+        let check = |text| check_text(&[File::sample("a.md", text)]).len();
+        assert_eq!(
+            [check("a\n"), check(""), check("a"), check("a\n\n"), check("a \nb\n")],
+            [0, 0, 1, 1, 1]
+        );
+    }
+
+    #[test]
+    fn wide_lines_and_files_without_a_purpose_are_found() {
+        let check = |path, text: &str| check_rust(&[File::sample(path, text)]).len();
+        let wide = format!("//! {}\n", "é".repeat(COLUMNS_MAX - 3));
+        assert_eq!(check("src/a.rs", "//! What it is for.\n"), 0);
+        assert_eq!(check("src/a.rs", "use b;\n"), 1);
+        assert_eq!(check("tests/a.rs", "use b;\n"), 0);
+        assert_eq!(check("src/a.rs", &wide), 1);
+        assert_eq!(check("a.md", &wide), 0);
+    }
+
+    #[test]
+    fn a_public_bool_parameter_is_found_and_a_private_one_is_not() {
+        let text = "pub(crate) async fn a(\n    b: bool,\n) {}\nfn c(d: bool) {}\n\
+                    pub fn e(f: impl Fn(bool) -> bool) -> bool {}\npub struct G { h: bool }\n";
+        let source = Source::parse(&File::sample("src/a.rs", text));
+        assert_eq!(found(&check_signatures(&[source])), [(1, "`a` takes a bool")]);
+    }
+}
