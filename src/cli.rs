@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "cloudaps", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
+    /// What to log: `error`, `warn`, `info`, `debug`, or a filter such as `cloudaps::proxy=debug`.
+    #[arg(long, global = true, env = "CLOUDAPS_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -284,6 +287,11 @@ pub struct SlotArgs {
     #[arg(value_name = "SLOT")]
     pub slot: String,
 }
+
+/// A command that was called wrongly: it ends with exit code 64, and nothing was done.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misuse(pub String);
 
 /// How long a command that talks to a server waits for its answer.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);

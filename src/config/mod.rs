@@ -63,16 +63,20 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub enum Provider {
     /// Child processes.
-    Process {
-        /// What an instance runs.
-        instances: Workload,
-        /// What the backend runs, if there is one.
-        backend: Option<Workload>,
-        /// How long one has to stop by itself.
-        stop_timeout: Duration,
-    },
+    Process(Processes),
     /// Servers that already exist.
     Static(Vec<SocketAddr>),
+}
+
+/// What the child processes are.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// What an instance runs.
+    pub instances: Workload,
+    /// What the backend runs, if there is one.
+    pub backend: Option<Workload>,
+    /// How long one has to stop by itself.
+    pub stop_timeout: Duration,
 }
 
 /// Something typed that cannot be meant.
@@ -249,20 +253,19 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
     let stop_timeout = file.fleet.stop_timeout.get();
     if let Some(command) = &file.instance.command {
         let instances = Workload::Command(command.0.clone());
-        return Ok(Provider::Process { instances, backend: None, stop_timeout });
+        let processes = Processes { instances, backend: None, stop_timeout };
+        return Ok(Provider::Process(processes));
     }
     let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
     let store = file.backend.store.clone().unwrap_or_else(default);
     let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
     store.parse::<StoreUrl>().map_err(refusal)?;
-    Ok(Provider::Process {
-        instances: Workload::Forwarder {
-            config: source.map(Path::to_owned),
-            threads: file.instance.threads.to_u32(),
-        },
-        backend: Some(Workload::Tasks { store }),
-        stop_timeout,
-    })
+    let instances = Workload::Forwarder {
+        config: source.map(Path::to_owned),
+        threads: file.instance.threads.to_u32(),
+    };
+    let backend = Some(Workload::Tasks { store });
+    Ok(Provider::Process(Processes { instances, backend, stop_timeout }))
 }
 
 fn spec(file: &File) -> Spec {

@@ -24,7 +24,7 @@ fn without_a_file_three_forwarders_and_a_backend_are_wanted() {
     assert_eq!(config.admin.to_string(), "127.0.0.1:5001");
     assert_eq!((config.spec.instances.size, config.spec.backend.size), (3, 1));
     assert_eq!(config.spec.backend.handover, Handover::Fenced);
-    let Provider::Process { instances, backend, .. } = config.provider else { panic!() };
+    let Provider::Process(Processes { instances, backend, .. }) = config.provider else { panic!() };
     assert!(matches!(instances, Workload::Forwarder { .. }));
     assert!(matches!(backend, Some(Workload::Tasks { store }) if store.ends_with("/tasks.db")));
 }
@@ -91,7 +91,7 @@ fn a_command_of_ones_own_runs_without_a_backend() {
     let file = file("[instance]\ncommand = [\"python3\", \"-m\", \"http.server\", \"{port}\"]");
     let config = Config::new(&file, None).unwrap();
     assert_eq!(config.spec.backend.size, 0);
-    let Provider::Process { instances, backend, .. } = config.provider else { panic!() };
+    let Provider::Process(Processes { instances, backend, .. }) = config.provider else { panic!() };
     assert!(matches!(instances, Workload::Command(words) if words[0] == "python3"));
     assert!(backend.is_none());
 }

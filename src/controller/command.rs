@@ -23,8 +23,10 @@ pub enum Command {
     Pause(Answer),
     /// Go on.
     Resume(Answer),
-    /// Stop everything. The controller's loop ends when nothing runs any more.
+    /// Stop everything. Who put the system together is told, and stops the traffic first.
     Down(Answer),
+    /// End all instances. The controller's loop ends when nothing runs any more.
+    Stop(Answer),
 }
 
 /// Where the answer to a command goes.
@@ -59,7 +61,8 @@ impl<P: Provider> Controller<P> {
             Command::Order(slot, order, answer) => (self.order(slot, order), answer),
             Command::Pause(answer) => (self.operate(Operation::Paused), answer),
             Command::Resume(answer) => (self.resume(), answer),
-            Command::Down(answer) => (self.stop(), answer),
+            Command::Down(answer) => (self.go_down(), answer),
+            Command::Stop(answer) => (self.stop(), answer),
         };
         // Whoever asked may have gone; what was asked is done all the same.
         let _ = answer.send(result);
@@ -110,10 +113,13 @@ impl<P: Provider> Controller<P> {
         Ok(())
     }
 
+    fn go_down(&self) -> Result<(), Refusal> {
+        tracing::info!("stopping everything");
+        self.settings.down.cancel();
+        Ok(())
+    }
+
     fn stop(&mut self) -> Result<(), Refusal> {
-        if self.spec.operation != Operation::Stopping {
-            tracing::info!("stopping everything");
-        }
         self.outdated = true;
         self.spec.operation = Operation::Stopping;
         Ok(())

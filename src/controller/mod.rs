@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 pub use status::{Occupant, Row, Status};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub control_token: String,
     /// How many threads carry traffic: each reports by itself.
     pub threads: usize,
+    /// Cancelled when the operator wants everything down.
+    pub down: CancellationToken,
 }
 
 /// The paths at which servers without a control listener are probed.
@@ -135,7 +138,7 @@ impl<P: Provider> Controller<P> {
         self.status.subscribe()
     }
 
-    /// Reconciles until everything was stopped by [`Command::Down`].
+    /// Reconciles until everything was stopped by [`Command::Stop`].
     pub async fn run(mut self) {
         self.work.list_every(self.settings.list_interval);
         loop {

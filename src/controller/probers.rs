@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Cadence, PathChecks};
-use crate::fleet::{Event, Fleet, Group, InstanceId, Phase, Tracked};
+use crate::fleet::{Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
 use crate::probe::{self, Check};
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Probers {
         let Some(target) = target_of(tracked, checks) else { return };
         let id = target.id.clone();
         let (interval, changes) = watch::channel(interval);
-        let task = run(target, changes, self.cadence.timeout, self.events.clone());
+        let task = run(target, changes, self.cadence, self.events.clone());
         let task = self.tasks.spawn(task);
         self.running.insert(id, Prober { interval, task });
     }
@@ -115,12 +115,20 @@ fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
 async fn run(
     target: Target,
     mut interval: watch::Receiver<Duration>,
-    patience: Duration,
+    cadence: Cadence,
     events: mpsc::Sender<Event>,
 ) {
     loop {
-        let wait = *interval.borrow_and_update();
-        if let Some(found) = probe::probe(target.address, &target.check, patience).await
+        let steady = *interval.borrow_and_update();
+        let found = probe::probe(target.address, &target.check, cadence.timeout).await;
+        let wait = match found {
+            // Silence is worth asking again at once: it is over soon, or a verdict is due.
+            Some(Probe { finding: Finding::Refused | Finding::TimedOut, .. }) => {
+                steady.min(cadence.starting)
+            }
+            _ => steady,
+        };
+        if let Some(found) = found
             && events.send(Event::Probed(target.id.clone(), found)).await.is_err()
         {
             return;

@@ -1,0 +1,94 @@
+//! Role `up`: puts the whole system together, runs it until it is told to stop, and takes it
+//! apart in the reverse order.
+//!
+//! What can be refused is refused first: the configuration before any port is bound, a taken port
+//! before anything is launched.
+
+mod screen;
+mod signals;
+mod system;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+
+use crate::cli::{Misuse, UpArgs};
+use crate::config::{self, Config, Processes};
+use crate::provider::{Notice, fixed, process};
+use crate::proxy::Engine;
+use crate::state_dir::{Lock, StateDir, TokenName};
+pub use screen::Screen;
+
+/// What the provider noticed and the controller has not heard yet. A fleet of 1,000 that dies at
+/// once fits; a provider that finds it full waits.
+const NOTICES_MAX: usize = 1024;
+
+/// What is bound and locked before anything is launched.
+struct Ground {
+    lock: Arc<Lock>,
+    engine: Engine,
+    admin: TcpListener,
+}
+
+/// Runs the system until it is told to stop.
+///
+/// # Errors
+/// A port is taken, the state directory is in use, or the system refused something we need.
+pub fn run(args: &UpArgs, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let config = Config::load(args).map_err(|error| Misuse(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(up(&config, screen))
+}
+
+async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
+    let ground = Ground::prepare(config)?;
+    let (noticed, notices) = mpsc::channel(NOTICES_MAX);
+    match &config.provider {
+        config::Provider::Static(endpoints) => {
+            let provider = Arc::new(fixed::Provider::new(endpoints)?);
+            system::run(config, ground, provider, notices, screen).await
+        }
+        config::Provider::Process(processes) => {
+            let provider = Arc::new(open(processes, &ground.lock, noticed)?);
+            let code =
+                system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
+            // Nothing is left of them after an orderly stop; after a hasty one, this ends it.
+            provider.kill_all();
+            provider.close().await;
+            Ok(code)
+        }
+    }
+}
+
+impl Ground {
+    fn prepare(config: &Config) -> anyhow::Result<Self> {
+        let lock = Arc::new(StateDir::open(&config.state_dir)?.lock()?);
+        let engine = Engine::bind(config.listen, config.proxy.clone())
+            .context("the balancer needs another address: --listen ADDR, or `listen` in the file")?;
+        let admin = bind_admin(config)
+            .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
+        Ok(Self { lock, engine, admin })
+    }
+}
+
+fn bind_admin(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.admin;
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn open(
+    processes: &Processes,
+    lock: &Arc<Lock>,
+    noticed: mpsc::Sender<Notice>,
+) -> anyhow::Result<process::Provider> {
+    let Processes { instances, backend, stop_timeout } = processes.clone();
+    let token = lock.dir().token(TokenName::Control)?;
+    let shipped = process::Config::new(Arc::clone(lock), token, instances, backend);
+    let settings = process::Config { grace: stop_timeout, ..shipped };
+    Ok(process::Provider::open(settings, noticed)?)
+}

@@ -1,0 +1,148 @@
+//! What a person sees: a live line per slot while things start (on a terminal), the addresses
+//! when everything serves, and the log.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::watch;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::clock;
+use crate::controller::{Row, Status};
+use crate::fleet::Slot;
+
+/// How often the live lines move: often enough to look alive.
+const SPIN: Duration = Duration::from_millis(100);
+
+/// The terminal, shared by the live lines and the log so that neither tears the other.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    live: MultiProgress,
+}
+
+/// The addresses that the instances do not tell.
+#[derive(Clone, Debug)]
+pub(super) struct Addresses {
+    pub(super) balancer: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) state_dir: PathBuf,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let target =
+            if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { live: MultiProgress::with_draw_target(target) }
+    }
+}
+
+impl Screen {
+    /// Shows the start, slot by slot, and the addresses once everything serves.
+    pub(super) async fn follow(
+        self,
+        mut status: watch::Receiver<Arc<Status>>,
+        addresses: Addresses,
+    ) {
+        let mut lines: BTreeMap<Slot, ProgressBar> = BTreeMap::new();
+        loop {
+            let now = Arc::clone(&status.borrow_and_update());
+            if now.is_complete() {
+                lines.values().for_each(ProgressBar::finish_and_clear);
+                return self.print(&summary(&now, &addresses));
+            }
+            self.draw(&now, &mut lines);
+            if status.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn draw(&self, status: &Status, lines: &mut BTreeMap<Slot, ProgressBar>) {
+        for row in &status.rows {
+            let line = lines.entry(row.slot).or_insert_with(|| self.line(row.slot));
+            line.set_message(describe(row));
+        }
+    }
+
+    fn line(&self, slot: Slot) -> ProgressBar {
+        let line = self.live.add(ProgressBar::new_spinner());
+        // The template is a literal; if it were wrong, the default would do.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:12} {msg}") {
+            line.set_style(style);
+        }
+        line.set_prefix(slot.to_string());
+        line.enable_steady_tick(SPIN);
+        line
+    }
+
+    fn print(&self, text: &str) {
+        // A closed standard output is no reason to stop serving.
+        self.live.suspend(|| {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        });
+    }
+}
+
+fn describe(row: &Row) -> String {
+    match &row.occupant {
+        None => "is to be launched".to_owned(),
+        Some(of) => match &of.reason {
+            None => format!("{} {}", of.phase, of.label),
+            Some(reason) => format!("{} {}: {reason}", of.phase, of.label),
+        },
+    }
+}
+
+fn summary(status: &Status, addresses: &Addresses) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &dyn std::fmt::Display, note: &str| {
+        let gap = if note.is_empty() { "" } else { "  " };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:12} {value}{gap}{note}");
+    };
+    line("balancer", &format_args!("http://{}", addresses.balancer), "");
+    for row in &status.rows {
+        if let Some(of) = &row.occupant
+            && let Some(address) = of.address
+        {
+            line(&row.slot.to_string(), &format_args!("http://{address}"), &of.label);
+        }
+    }
+    line("admin", &format_args!("http://{}", addresses.admin), "");
+    line("state", &addresses.state_dir.display(), "");
+    let millis = clock::now().since_start().as_millis();
+    line("ready", &format_args!("{millis} ms after the start; Ctrl-C drains and stops it all"), "");
+    text
+}
+
+/// One line of the log, written past the live lines.
+#[derive(Debug)]
+pub struct LogLine<'a> {
+    live: &'a MultiProgress,
+}
+
+impl<'a> MakeWriter<'a> for Screen {
+    type Writer = LogLine<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LogLine { live: &self.live }
+    }
+}
+
+impl Write for LogLine<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.live.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

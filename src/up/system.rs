@@ -1,0 +1,153 @@
+//! The running system: the data plane on its own threads; the control loop, the admin API and the
+//! screen on this one. Stopping goes the way of the traffic: the balancer drains, then the
+//! instances end, then the backend.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::screen::Addresses;
+use super::signals::Signals;
+use super::{Ground, Screen};
+use crate::admin;
+use crate::config::Config;
+use crate::controller::{Command, Controller, Settings, Sources};
+use crate::provider::{Notice, Provider};
+use crate::proxy::Running;
+use crate::state_dir::{Lock, TokenName};
+
+/// What the data plane found and the controller has not heard yet. A failure that finds it full
+/// is dropped: the endpoint is ejected already, and the next failure says it again.
+const REPORTS_MAX: usize = 1024;
+
+/// What the operator asked for and the controller has not heard yet. People are slow.
+const COMMANDS_MAX: usize = 64;
+
+/// Everything that runs, and how to stop it.
+struct System {
+    balancer: Running,
+    commands: mpsc::Sender<Command>,
+    /// The control loop; it ends when all instances have.
+    controller: JoinHandle<()>,
+    /// What only serves people: ended last, when everybody can see how the stop went.
+    attendants: JoinSet<()>,
+    /// Ends the attendants.
+    done: CancellationToken,
+    down: CancellationToken,
+    lock: Arc<Lock>,
+}
+
+/// Runs the system until a signal or the operator stops it.
+pub(super) async fn run<P: Provider>(
+    config: &Config,
+    ground: Ground,
+    provider: Arc<P>,
+    notices: mpsc::Receiver<Notice>,
+    screen: &Screen,
+) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let mut system = System::start(config, ground, provider, notices, screen)?;
+    tokio::select! {
+        () = signals.next() => tracing::info!("stopping everything; a second signal stops at once"),
+        () = system.down.cancelled() => {}
+        ended = &mut system.controller => {
+            ended.context("the control loop failed")?;
+            anyhow::bail!("the control loop ended by itself");
+        }
+    }
+    tokio::select! {
+        done = system.stop(config) => done.map(|()| ExitCode::SUCCESS),
+        () = signals.next() => {
+            tracing::warn!("stopped at once");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+impl System {
+    fn start<P: Provider>(
+        config: &Config,
+        ground: Ground,
+        provider: Arc<P>,
+        notices: mpsc::Receiver<Notice>,
+        screen: &Screen,
+    ) -> anyhow::Result<Self> {
+        let Ground { lock, engine, admin } = ground;
+        let (reported, reports) = mpsc::channel(REPORTS_MAX);
+        let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
+        let down = CancellationToken::new();
+        let settings = settings(config, &lock, engine.threads(), down.clone())?;
+        let sources = Sources { notices, reports, commands: commanded };
+        let controller = Controller::new(config.spec.clone(), settings, provider, sources);
+        let status = controller.status();
+        let balancer = engine.start(controller.pool(), reported)?;
+
+        let addresses = Addresses {
+            balancer: balancer.local_addr(),
+            admin: admin.local_addr()?,
+            state_dir: lock.dir().path().to_owned(),
+        };
+        lock.dir().set_admin_address(addresses.admin)?;
+        let service = admin::Service {
+            access: admin::Access::new(lock.dir())?,
+            status: status.clone(),
+            commands: commands.clone(),
+            balancer: addresses.balancer,
+        };
+        let (done, mut attendants) = (CancellationToken::new(), JoinSet::new());
+        let admin = admin::serve(TcpListener::from_std(admin)?, service, done.clone());
+        attendants.spawn(async move {
+            if let Err(error) = admin.await {
+                tracing::error!("the admin API failed: {error}");
+            }
+        });
+        let show = screen.clone().follow(status, addresses);
+        let show = done.clone().run_until_cancelled_owned(show);
+        attendants.spawn(async move { drop(show.await) });
+        let controller = spawn_controller(controller.run());
+        Ok(Self { balancer, commands, controller, attendants, done, down, lock })
+    }
+
+    async fn stop(self, config: &Config) -> anyhow::Result<()> {
+        let Self { balancer, commands, controller, attendants, done, lock, .. } = self;
+        balancer.drain(config.drain_timeout).await;
+        let (answer, answered) = oneshot::channel();
+        if commands.send(Command::Stop(answer)).await.is_ok() {
+            // The controller answers when it has begun; how it ends is what counts.
+            let _ = answered.await;
+        }
+        controller.await.context("the control loop failed")?;
+        done.cancel();
+        attendants.join_all().await;
+        lock.dir().forget_admin_address()?;
+        tracing::info!("everything is stopped");
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "its handle is kept and awaited in `System::stop`")]
+fn spawn_controller(run: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(run)
+}
+
+fn settings(
+    config: &Config,
+    lock: &Lock,
+    threads: usize,
+    down: CancellationToken,
+) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        nonce: getrandom::u32()?,
+        check: config.check.clone(),
+        cadence: config.cadence,
+        list_interval: config.list_interval,
+        control_token: lock.dir().token(TokenName::Control)?.as_str().to_owned(),
+        threads,
+        down,
+    })
+}
