@@ -12,7 +12,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "cloudaps", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     /// What to log: `error`, `warn`, `info`, `debug`, or a filter such as `cloudaps::proxy=debug`.
-    #[arg(long, global = true, env = "CLOUDAPS_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDAPS_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
     pub log: String,
     /// What to do.
     #[command(subcommand)]

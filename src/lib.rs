@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod fleet;
+pub mod forwarder;
 pub mod http1;
 pub mod pool;
 pub mod probe;

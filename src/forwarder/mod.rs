@@ -1,0 +1,134 @@
+//! Role `forward`: the catch-all on each instance, which relays every request to one more server.
+//!
+//! It is the balancer's engine with a pool of one. Its answers about itself are given on a
+//! listener of their own, so that no request of a user can be taken for one to us, and asking for
+//! its health never touches the server behind it.
+
+mod backend;
+mod control;
+mod target;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use self::backend::Backend;
+use self::control::Control;
+pub use self::target::{ParseTargetError, Target};
+use crate::cli::{ForwardArgs, Misuse};
+use crate::http1::Forwarding;
+use crate::proxy::{Engine, Running, Settings, raise_descriptor_limit};
+
+/// How long requests in flight have to end after the first SIGTERM; the time that a provider
+/// gives a process before it kills it is longer.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Forwards until a signal says to stop. The first one drains, a second one stops at once.
+///
+/// # Errors
+///
+/// [`Misuse`] if `--to` names no server; otherwise an address is taken, or the system refuses what
+/// is needed to run.
+pub fn run(args: &ForwardArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    let to = args.to.as_deref().map(resolve).transpose()?;
+    // Who speaks to an instance is the balancer, which has written down who the client is.
+    let forwarding = Forwarding::Append;
+    let threads = args.threads.map_or(settings.threads, |threads| threads as usize);
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(forward(args, Settings { forwarding, threads, ..settings }, to))
+}
+
+/// The address behind `--to`.
+fn resolve(url: &str) -> Result<SocketAddr, Misuse> {
+    let misuse = |error| Misuse(format!("--to `{url}`: {error}"));
+    let target: Target = url.parse().map_err(misuse)?;
+    target.resolve().map_err(misuse)
+}
+
+async fn forward(
+    args: &ForwardArgs,
+    settings: Settings,
+    to: Option<SocketAddr>,
+) -> anyhow::Result<ExitCode> {
+    // Before the addresses are known to anybody: whoever reads them may send a signal at once.
+    let mut stops = Stops::listen()?;
+    let engine = Engine::bind(args.listen, settings).context("--listen takes another address")?;
+    let control = match args.control {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let backend = Arc::new(Backend::new(engine.threads(), to));
+    // Nobody replaces the one endpoint there is, so nobody reads the reports.
+    let (reports, _) = mpsc::channel(1);
+    let running = engine.start(backend.subscribe(), reports)?;
+    announce(&running, to, control.as_ref())?;
+    match control {
+        None => stops.next().await,
+        Some(listener) => {
+            let control = Control::new(args, Arc::clone(&backend));
+            tokio::select! {
+                () = stops.next() => {}
+                served = control.serve(listener) => served.context("the control listener failed")?,
+            }
+        }
+    }
+    tokio::select! {
+        biased;
+        () = running.drain(GRACE) => Ok(ExitCode::SUCCESS),
+        () = stops.next() => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listening = TcpListener::bind(address).await;
+    listening
+        .with_context(|| format!("cannot listen on {address}; --control takes another address"))
+}
+
+/// One line, once requests are taken; scripts read the addresses from it.
+fn announce(
+    running: &Running,
+    to: Option<SocketAddr>,
+    control: Option<&TcpListener>,
+) -> io::Result<()> {
+    let backend = to.map_or("a backend not yet known".to_owned(), |to| format!("http://{to}"));
+    let control = match control {
+        Some(listener) => format!(", control http://{}", listener.local_addr()?),
+        None => String::new(),
+    };
+    let listening = running.local_addr();
+    // Nobody has to read it: a closed standard output is no reason not to forward.
+    let _ =
+        writeln!(io::stdout(), "forward: listening on http://{listening}, to {backend}{control}");
+    Ok(())
+}
+
+/// The signals that ask to stop.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
