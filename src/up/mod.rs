@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::cli::{Misuse, UpArgs};
 use crate::config::{self, Config, Processes};
 use crate::provider::{Notice, fixed, process};
-use crate::proxy::Engine;
+use crate::proxy::{Engine, raise_descriptor_limit};
 use crate::state_dir::{Lock, StateDir, TokenName};
 pub use screen::Screen;
 
@@ -39,6 +39,7 @@ struct Ground {
 /// A port is taken, the state directory is in use, or the system refused something we need.
 pub fn run(args: &UpArgs, screen: &Screen) -> anyhow::Result<ExitCode> {
     let config = Config::load(args).map_err(|error| Misuse(error.to_string()))?;
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(up(&config, screen))
 }
@@ -53,8 +54,7 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
         }
         config::Provider::Process(processes) => {
             let provider = Arc::new(open(processes, &ground.lock, noticed)?);
-            let code =
-                system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
+            let code = system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
             // Nothing is left of them after an orderly stop; after a hasty one, this ends it.
             provider.kill_all();
             provider.close().await;
@@ -66,8 +66,9 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
 impl Ground {
     fn prepare(config: &Config) -> anyhow::Result<Self> {
         let lock = Arc::new(StateDir::open(&config.state_dir)?.lock()?);
-        let engine = Engine::bind(config.listen, config.proxy.clone())
-            .context("the balancer needs another address: --listen ADDR, or `listen` in the file")?;
+        let engine = Engine::bind(config.listen, config.proxy.clone()).context(
+            "the balancer needs another address: --listen ADDR, or `listen` in the file",
+        )?;
         let admin = bind_admin(config)
             .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
         Ok(Self { lock, engine, admin })
@@ -76,7 +77,8 @@ impl Ground {
 
 fn bind_admin(config: &Config) -> anyhow::Result<TcpListener> {
     let address = config.admin;
-    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let listener =
+        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::{self, JoinHandle};
 
 use rustix::process::Signal;
@@ -54,7 +54,9 @@ fn posts_during_kills_are_stored_once_if_answered_and_never_twice() {
             break;
         }
         signal(pid_in(&status, slot), Signal::KILL);
-        system.await_status("noticed", |status| status.slots.iter().any(|row| row.state != "serving"));
+        system.await_status("noticed", |status| {
+            status.slots.iter().any(|row| row.state != "serving")
+        });
     }
     let acknowledged = joined.join().unwrap();
     system.await_complete();

@@ -67,7 +67,8 @@ fn a_hung_instance_is_replaced_and_what_comes_back_is_ended() {
 
     signal(hung, Signal::STOP);
     system.await_status("replaced", |status| {
-        let row = status.slots.iter().find(|row| row.slot == "instance-1" && row.state == "serving");
+        let row =
+            status.slots.iter().find(|row| row.slot == "instance-1" && row.state == "serving");
         row.and_then(|row| row.occupant.as_ref()).is_some_and(|of| of.pid != Some(hung))
     });
     assert!(system.said().contains("does not answer its health check"), "{}", system.said());

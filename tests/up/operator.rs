@@ -31,7 +31,8 @@ fn draining_and_replacing_under_load_loses_no_request() {
     let system = System::up(&place);
     let before = system.await_complete();
     let load = Load::start(system.balancer, "/", 8);
-    for (verb, slot) in [("drain", "instance-0"), ("replace", "instance-1"), ("replace", "backend-0")]
+    for (verb, slot) in
+        [("drain", "instance-0"), ("replace", "instance-1"), ("replace", "backend-0")]
     {
         load.await_answers(500);
         let old = pid_in(&before, slot);

@@ -31,7 +31,8 @@ fn a_server_of_ones_own_is_balanced_and_healed_the_same_way() {
     let killed = pid_in(&before, "instance-2");
     signal(killed, Signal::KILL);
     let after = system.await_status("healed", |status| {
-        let row = status.slots.iter().find(|row| row.slot == "instance-2" && row.state == "serving");
+        let row =
+            status.slots.iter().find(|row| row.slot == "instance-2" && row.state == "serving");
         row.and_then(|row| row.occupant.as_ref()).is_some_and(|of| of.pid != Some(killed))
     });
     load.await_answers(100);
@@ -45,8 +46,7 @@ fn servers_that_exist_are_balanced_over_and_never_ended() {
     let (first, second) = (Server::start("first"), Server::start("second"));
     let place = Place::new();
     let endpoints = [first.address.to_string(), second.address.to_string()];
-    let flags =
-        ["--provider", "static", "--endpoint", &endpoints[0], "--endpoint", &endpoints[1]];
+    let flags = ["--provider", "static", "--endpoint", &endpoints[0], "--endpoint", &endpoints[1]];
     let system = System::up_with(&place, &flags);
     let status = system.await_complete();
     assert_eq!((status.ownership.as_str(), status.instances.serving), ("foreign", 2));

@@ -99,11 +99,7 @@ impl System {
                 command.args([listener, "127.0.0.1:0"]);
             }
         }
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (sender, lines) = channel();
         let outputs: [Box<dyn Read + Send>; 2] =

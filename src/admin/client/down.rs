@@ -33,17 +33,21 @@ pub(super) fn everything(place: &Place) -> Result<(), Failure> {
     // Makes what a provider needs, and refuses a directory in which others may plant records.
     let dir = StateDir::open(dir.path())?;
     let began = clock::now();
-    let (lock, was_running) = match dir.lock() {
-        Err(state_dir::Error::Locked { pid, .. }) => (stop(place, &dir, pid)?, true),
-        lock => (lock?, false),
-    };
-    if was_running {
-        let after = clock::now().since(began).as_secs_f64();
-        say(format_args!("`cloudaps up` has stopped, after {after:.1} s"));
-    } else {
-        say(format_args!("no `cloudaps up` is running in {}", dir.path().display()));
+    match dir.lock() {
+        Err(state_dir::Error::Locked { pid, .. }) => {
+            let lock = stop(place, &dir, pid)?;
+            let after = clock::now().since(began).as_secs_f64();
+            say(format_args!("`cloudaps up` has stopped, after {after:.1} s"));
+            orphans::end(lock, &place.file).map(drop)
+        }
+        lock => {
+            say(format_args!("no `cloudaps up` is running in {}", dir.path().display()));
+            if orphans::end(lock?, &place.file)? == 0 {
+                say(format_args!("nothing was left running"));
+            }
+            Ok(())
+        }
     }
-    orphans::end(lock, &place.file, was_running)
 }
 
 /// Tells the `up` that has the directory to stop, and waits until it has.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::failure::Failure;
 use super::say;
 use crate::config::{self, Config, File};
-use crate::fleet::{Group, Instance, InstanceId};
+use crate::fleet::{Group, Instance};
 use crate::provider::process::{self, Workload};
 use crate::provider::{self, Provider};
 use crate::state_dir::{Lock, TokenName};
@@ -16,7 +16,8 @@ use crate::state_dir::{Lock, TokenName};
 /// How many are ended at once: as many as the controller launches at once.
 const ENDING_MAX: usize = 64;
 
-/// Ends everything that is recorded in the directory, and forgets where its API was.
+/// Ends everything that is recorded in the directory, and forgets where its API was. Says how
+/// many were ended.
 pub(super) fn end(lock: Lock, file: &File) -> Result<usize, Failure> {
     let dir = lock.dir().clone();
     dir.forget_admin_address()?;
@@ -38,8 +39,8 @@ fn provider_config(lock: Lock, file: &File) -> Result<process::Config, Failure> 
     let control_token = lock.dir().token(TokenName::Control)?;
     let forwarder = Workload::Forwarder { config: None, threads: 1 };
     let mut config = process::Config::new(Arc::new(lock), control_token, forwarder, None);
-    if let config::Provider::Process { stop_timeout, .. } = Config::new(file, None)?.provider {
-        config.grace = stop_timeout;
+    if let config::Provider::Process(processes) = Config::new(file, None)?.provider {
+        config.grace = processes.stop_timeout;
     }
     Ok(config)
 }
