@@ -27,9 +27,9 @@ use value::Count;
 /// failure of one doubles the load of the other; with three it grows by half.
 const INSTANCES: u32 = 3;
 
-/// For how long after a launch or an end a process may be missing from the list, or still on it.
-/// The list is read from memory: one second is a thousand times what it lags.
-const SETTLE: Duration = Duration::from_secs(1);
+/// For how long after a launch or an end a process may be missing from the list, or still on it:
+/// never, because the provider reads its list from memory, where launches are before they return.
+const SETTLE: Duration = Duration::ZERO;
 
 /// Where the task service is probed.
 const TASKS_HEALTH: &str = "/healthcheck/";

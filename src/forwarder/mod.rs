@@ -26,9 +26,9 @@ use crate::cli::{ForwardArgs, Misuse};
 use crate::http1::Forwarding;
 use crate::proxy::{Engine, Running, Settings, raise_descriptor_limit};
 
-/// How long requests in flight have to end after the first SIGTERM; the time that a provider
-/// gives a process before it kills it is longer.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
+/// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Forwards until a signal says to stop. The first one drains, a second one stops at once.
 ///

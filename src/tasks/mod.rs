@@ -30,9 +30,9 @@ use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
 use crate::cli::{Misuse, TasksArgs};
 
-/// How long requests in flight have to end after the first SIGTERM; the time that a provider
-/// gives a process before it kills it is longer.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
+/// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Threads for what blocks, which is reading: as many as read at a time, and as many again that
 /// have not gone to sleep yet.

@@ -12,7 +12,7 @@ fn scaling_up_and_down_under_load_loses_no_request() {
     for size in ["5", "2"] {
         load.await_answers(500);
         assert!(place.operate(&["scale", size]).status.success());
-        let wanted = size.parse().unwrap();
+        let wanted: u32 = size.parse().unwrap();
         system.await_status("scaled", |status| {
             let slots = status.slots.iter().filter(|row| row.slot.starts_with("instance"));
             status.instances.serving == wanted && slots.count() == wanted as usize
