@@ -28,8 +28,9 @@ use value::Count;
 const INSTANCES: u32 = 3;
 
 /// For how long after a launch or an end a process may be missing from the list, or still on it.
-/// The list is read from memory: one second is a thousand times what it lags.
-const SETTLE: Duration = Duration::from_secs(1);
+/// The list is read from the memory that both are written to. With more than nothing the backend
+/// would wait at every start for what an earlier controller may have launched (see `fleet`).
+const SETTLE: Duration = Duration::ZERO;
 
 /// Where the task service is probed.
 const TASKS_HEALTH: &str = "/healthcheck/";
