@@ -66,7 +66,7 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
 impl Ground {
     fn prepare(config: &Config) -> anyhow::Result<Self> {
         let lock = Arc::new(StateDir::open(&config.state_dir)?.lock()?);
-        let engine = Engine::bind(config.listen, config.proxy.clone()).context(
+        let engine = Engine::bind(config.listen, config.proxy).context(
             "the balancer needs another address: --listen ADDR, or `listen` in the file",
         )?;
         let admin = bind_admin(config)

@@ -1,5 +1,8 @@
 //! End to end: the real binary, real processes, real `kill -9`, and every request counted.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
+
 mod system;
 mod traffic;
 

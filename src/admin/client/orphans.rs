@@ -67,7 +67,7 @@ async fn end_some(provider: &Arc<process::Provider>, some: &[&Instance]) -> usiz
     for instance in some {
         endings.spawn(end_one(Arc::clone(provider), (*instance).clone()));
     }
-    endings.join_all().await.into_iter().filter(|outcome| outcome.is_err()).count()
+    endings.join_all().await.into_iter().filter(Result::is_err).count()
 }
 
 async fn end_one(

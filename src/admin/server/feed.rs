@@ -39,7 +39,7 @@ impl Feed {
             let status = Arc::clone(&status.borrow_and_update());
             self.latest.send_if_modified(|latest| latest.replace(status));
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// The newest status.
