@@ -78,10 +78,10 @@ fn strip_scheme(url: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case(SCHEME).then(|| &url[SCHEME.len()..])
 }
 
-/// Splits `host:port`, where an IPv6 host is in brackets.
+/// Splits `host:port`, where an IPv6 host is in brackets. What is neither is an empty port.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     if let Some((host, rest)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (host, rest.strip_prefix(':').or_else(|| (!rest.is_empty()).then_some(rest)));
+        return (host, rest.strip_prefix(':').or_else(|| (!rest.is_empty()).then_some("")));
     }
     match authority.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),

@@ -18,7 +18,7 @@ pub(super) struct Download<'a> {
     /// What goes to the client next; the head at first.
     reply: &'a mut Vec<u8>,
     body: http1::Body,
-    is_chunked: bool,
+    framing: Framing,
     stall: Duration,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Download<'a> {
             answer,
             reply,
             body: http1::Body::new(response.framing(), &settings.limits.head),
-            is_chunked: delivery == Framing::Chunked,
+            framing: delivery,
             stall: settings.timeouts.stall,
         }
     }
@@ -71,10 +71,10 @@ impl<'a> Download<'a> {
     fn absorb(&mut self) -> Result<bool, Cut> {
         if !self.body.is_done() {
             let decoded = self.body.decode(self.answer.filled_mut()).map_err(|_| Cut::Endpoint)?;
-            frame(self.reply, &self.answer.filled()[decoded.data], self.is_chunked);
+            frame(self.reply, &self.answer.filled()[decoded.data], self.framing);
             self.answer.consume(decoded.consumed);
         }
-        if self.body.is_done() && self.is_chunked {
+        if self.body.is_done() && self.framing == Framing::Chunked {
             self.reply.extend_from_slice(chunked::LAST);
         }
         Ok(self.body.is_done())
@@ -83,7 +83,7 @@ impl<'a> Download<'a> {
     /// The endpoint closed: the end of a body that lasts until then, and too early for any other.
     fn end(&mut self) -> Result<bool, Cut> {
         self.body.end_of_stream().map_err(|_| Cut::Endpoint)?;
-        if self.is_chunked {
+        if self.framing == Framing::Chunked {
             self.reply.extend_from_slice(chunked::LAST);
         }
         Ok(true)

@@ -26,7 +26,7 @@ pub(super) struct Upload<'a> {
     /// Whether anything was written in this try.
     is_begun: bool,
     body: http1::Body,
-    is_chunked: bool,
+    framing: Framing,
     /// Bytes of the body until now.
     total: u64,
     replay: pool::Body,
@@ -63,7 +63,7 @@ impl<'a> Upload<'a> {
             written: 0,
             is_begun: false,
             body: http1::Body::new(framing, &settings.limits.head),
-            is_chunked: framing == Framing::Chunked,
+            framing,
             total: 0,
             replay: pool::Body::Replayable,
             body_max,
@@ -178,8 +178,8 @@ impl<'a> Upload<'a> {
         if self.total > self.body_max {
             return Err(Error::downstream(Kind::LargeBody));
         }
-        frame(self.outbound, data, self.is_chunked);
-        if self.is_chunked && self.body.is_done() {
+        frame(self.outbound, data, self.framing);
+        if self.framing == Framing::Chunked && self.body.is_done() {
             self.outbound.extend_from_slice(chunked::LAST);
         }
         self.inbound.consume(decoded.consumed);
@@ -188,8 +188,8 @@ impl<'a> Upload<'a> {
 }
 
 /// Appends a piece of a body, as a chunk if need be. An empty chunk would be the last one.
-pub(super) fn frame(out: &mut Vec<u8>, data: &[u8], is_chunked: bool) {
-    if !is_chunked {
+pub(super) fn frame(out: &mut Vec<u8>, data: &[u8], framing: Framing) {
+    if framing != Framing::Chunked {
         out.extend_from_slice(data);
     } else if !data.is_empty() {
         out.extend_from_slice(&chunked::size_line(data.len()));

@@ -15,43 +15,43 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up. Generous: a slow machine is not a failure.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The binary under test.
-pub fn cloudaps() -> Command {
+pub(crate) fn cloudaps() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
     command.stdin(Stdio::null()).env_remove("CLOUDAPS_LOG");
     command
 }
 
 /// Runs one command to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     cloudaps().args(args).output().unwrap()
 }
 
 /// A state directory, and whatever else a test writes next to it. Outlives the `up`s that use it.
-pub struct Place {
+pub(crate) struct Place {
     dir: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
     /// Writes a file; its path is for `-c`.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// Runs one of the operator's verbs on this state directory.
-    pub fn operate(&self, words: &[&str]) -> Output {
+    pub(crate) fn operate(&self, words: &[&str]) -> Output {
         cloudaps().args(words).arg("--state-dir").arg(self.state()).output().unwrap()
     }
 }
@@ -64,24 +64,24 @@ impl Drop for Place {
 }
 
 /// A running `cloudaps up`.
-pub struct System {
+pub(crate) struct System {
     child: Child,
     state: PathBuf,
     lines: Receiver<String>,
     /// What it said so far, for the message of a test that fails.
     said: Arc<Mutex<Vec<String>>>,
-    pub balancer: SocketAddr,
-    pub admin: SocketAddr,
+    pub(crate) balancer: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl System {
     /// Starts the default system on free ports, and waits until everything serves.
-    pub fn up(place: &Place) -> Self {
+    pub(crate) fn up(place: &Place) -> Self {
         Self::up_with(place, &[])
     }
 
     /// The same with more flags.
-    pub fn up_with(place: &Place, flags: &[&str]) -> Self {
+    pub(crate) fn up_with(place: &Place, flags: &[&str]) -> Self {
         let mut system = Self::spawn(place, flags);
         system.balancer = system.await_line("balancer ");
         system.admin = system.await_line("admin ");
@@ -90,7 +90,7 @@ impl System {
     }
 
     /// Starts it and waits for nothing. The addresses are not known yet.
-    pub fn spawn(place: &Place, flags: &[&str]) -> Self {
+    pub(crate) fn spawn(place: &Place, flags: &[&str]) -> Self {
         let state = place.state();
         let mut command = cloudaps();
         command.arg("up").args(flags).arg("--state-dir").arg(&state);
@@ -117,17 +117,17 @@ impl System {
         Self { child, state, lines, said, balancer: nowhere, admin: nowhere }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything it said so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().join("\n")
     }
 
     /// Waits for a line that contains the text.
-    pub fn await_text(&self, text: &str) -> String {
+    pub(crate) fn await_text(&self, text: &str) -> String {
         loop {
             match self.lines.recv_timeout(DEADLINE) {
                 Ok(line) if line.contains(text) => return line,
@@ -151,12 +151,12 @@ impl System {
     }
 
     /// The fleet as it is.
-    pub fn status(&self) -> Overview {
+    pub(crate) fn status(&self) -> Overview {
         self.ask("/v1/status")
     }
 
     /// Waits until the fleet is as described. Asks again only when something changed.
-    pub fn await_status(&self, what: &str, is_so: impl Fn(&Overview) -> bool) -> Overview {
+    pub(crate) fn await_status(&self, what: &str, is_so: impl Fn(&Overview) -> bool) -> Overview {
         let began = std::time::Instant::now();
         let mut status = self.status();
         while !is_so(&status) {
@@ -167,7 +167,7 @@ impl System {
     }
 
     /// Waits until every slot has an instance that serves, and nothing else is left.
-    pub fn await_complete(&self) -> Overview {
+    pub(crate) fn await_complete(&self) -> Overview {
         self.await_status("complete", is_complete)
     }
 
@@ -178,18 +178,18 @@ impl System {
     }
 
     /// Sends it SIGTERM and waits until it has stopped by itself.
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         signal(self.pid(), Signal::TERM);
         self.child.wait().unwrap()
     }
 
     /// Waits until it has ended by itself.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
     /// `kill -9`: nothing of it has a chance to clean up.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         signal(self.pid(), Signal::KILL);
         self.child.wait().unwrap();
     }
@@ -211,26 +211,26 @@ fn is_complete(status: &Overview) -> bool {
 }
 
 /// The process in a slot.
-pub fn pid_in(status: &Overview, slot: &str) -> u32 {
+pub(crate) fn pid_in(status: &Overview, slot: &str) -> u32 {
     let row = status.slots.iter().find(|row| row.slot == slot && row.state == "serving");
     let row = row.unwrap_or_else(|| panic!("nobody serves in {slot}: {status:#?}"));
     row.occupant.as_ref().unwrap().pid.unwrap()
 }
 
 /// The processes of the whole fleet, in the order of their slots.
-pub fn pids(status: &Overview) -> Vec<u32> {
+pub(crate) fn pids(status: &Overview) -> Vec<u32> {
     let occupants = status.slots.iter().filter_map(|row| row.occupant.as_ref());
     occupants.filter_map(|of| of.pid).collect()
 }
 
 /// Sends a signal to one process that the test knows to be its own.
-pub fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
 /// Whether the process is still there (and not just waiting to be reaped).
-pub fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
 }

@@ -12,25 +12,25 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One connection to one server, kept as long as it lasts.
-pub struct Client {
+pub(crate) struct Client {
     to: SocketAddr,
     stream: Option<BufReader<TcpStream>>,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 impl Client {
-    pub fn new(to: SocketAddr) -> Self {
+    pub(crate) fn new(to: SocketAddr) -> Self {
         Self { to, stream: None }
     }
 
     /// Sends one request and reads its answer. After an error the next one reconnects.
-    pub fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
         let answer = self.exchange(method, path, body);
         if answer.is_err() {
             self.stream = None;
@@ -116,16 +116,16 @@ fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
 
 /// What a load met.
 #[derive(Debug, Default)]
-pub struct Tally {
-    pub answers: u64,
+pub(crate) struct Tally {
+    pub(crate) answers: u64,
     /// How many answers had which status, other than 200.
-    pub odd: BTreeMap<u16, u64>,
+    pub(crate) odd: BTreeMap<u16, u64>,
     /// Connections that broke, and answers that were none.
-    pub errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// GETs of one path over many connections, until it is stopped.
-pub struct Load {
+pub(crate) struct Load {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<Tally>>,
 }
@@ -139,7 +139,7 @@ struct Shared {
 }
 
 impl Load {
-    pub fn start(to: SocketAddr, path: &'static str, connections: usize) -> Self {
+    pub(crate) fn start(to: SocketAddr, path: &'static str, connections: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let workers = (0..connections).map(|_| {
             let shared = Arc::clone(&shared);
@@ -149,7 +149,7 @@ impl Load {
     }
 
     /// Waits until so many more requests were answered.
-    pub fn await_answers(&self, more: u64) {
+    pub(crate) fn await_answers(&self, more: u64) {
         let target = self.shared.answered.load(SeqCst) + more;
         let mut guard = self.shared.progress.lock().unwrap();
         while self.shared.answered.load(SeqCst) < target {
@@ -159,7 +159,7 @@ impl Load {
         }
     }
 
-    pub fn stop(self) -> Tally {
+    pub(crate) fn stop(self) -> Tally {
         self.shared.stop.store(true, SeqCst);
         let tallies = self.workers.into_iter().map(|worker| worker.join().unwrap());
         tallies.fold(Tally::default(), Tally::plus)
@@ -184,7 +184,7 @@ impl Shared {
 
 impl Tally {
     /// Fails unless every request was answered 200.
-    pub fn assert_nothing_lost(&self) {
+    pub(crate) fn assert_nothing_lost(&self) {
         assert!(self.errors.is_empty(), "of {} requests broke: {:?}", self.answers, self.errors);
         assert!(self.odd.is_empty(), "of {} answers these were odd: {:?}", self.answers, self.odd);
         assert!(self.answers > 0, "nothing was asked");
