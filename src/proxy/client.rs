@@ -71,7 +71,7 @@ impl Client {
                 }
             }
         };
-        let read = timeout(in_time, reading).await;
+        let read = io::within(in_time, reading).await;
         read.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
     }
 

@@ -135,11 +135,9 @@ impl Running {
     pub async fn drain(mut self, deadline: Duration) {
         // A thread that has panicked does not listen; the others do.
         let _ = self.orders.send(Order::Drain(deadline));
-        let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(move || join(threads)).await;
-        if joined.is_err() {
-            tracing::error!("the threads could not be joined");
-        }
+        // Dropped before that, `self` cuts what is left.
+        self.orders.closed().await;
+        join(std::mem::take(&mut self.threads));
     }
 
     fn spawn(

@@ -6,13 +6,27 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::buffer::Buffer;
+
+/// Waits for `future` at most `limit`. What is ready at once costs no timer.
+pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => timeout(limit, future).await,
+    }
+}
 
 /// Waits until there is something to read: bytes, the end, or an error.
 pub(super) async fn readable(stream: &TcpStream) -> io::Result<()> {
@@ -40,7 +54,7 @@ pub(super) async fn read_within(
     stream: &TcpStream,
     buffer: &mut Buffer,
 ) -> io::Result<usize> {
-    timeout(stall, read(stream, buffer)).await?
+    within(stall, read(stream, buffer)).await?
 }
 
 /// Writes what fits now, after waiting at most `stall` for room.
@@ -76,6 +90,12 @@ pub(super) fn is_quiet(stream: &TcpStream) -> bool {
         Err(error) => error.kind() == ErrorKind::WouldBlock,
         Ok(_) => false,
     }
+}
+
+/// The same, asked of the system: an end that has arrived but was not reported yet counts.
+pub(super) fn is_quiet_now(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    is_quiet(stream) && recv(stream, &mut [0], flags) == Err(Errno::AGAIN)
 }
 
 /// Ends both directions, so that whoever waits on the socket sees its end.

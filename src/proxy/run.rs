@@ -86,9 +86,14 @@ async fn carry(thread: &Rc<Thread>, listener: TcpListener, orders: &mut watch::R
     drop(listener);
     thread.drain();
     sessions.close();
-    let finished = timeout(limit, sessions.wait()).await;
-    if finished.is_err() {
-        tracing::info!(thread = thread.index, cut = sessions.len(), "drain deadline reached");
+    tokio::select! {
+        biased;
+        () = sessions.wait() => {}
+        () = sleep(limit) => {
+            tracing::info!(thread = thread.index, cut = sessions.len(), "drain deadline reached");
+        }
+        // Whoever asked for the drain has lost patience.
+        _ = orders.changed() => {}
     }
 }
 

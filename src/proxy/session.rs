@@ -87,6 +87,9 @@ async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> 
     let (limits, in_time) = (&thread.settings.limits.head, thread.settings.timeouts.head);
     let read = client.read_head(&mut space.inbound, &mut space.request, limits, in_time).await;
     if let Err(error) = read {
+        if error.kind == Kind::Gone {
+            return After::Close;
+        }
         let id = thread.new_request_id();
         return refuse(thread, client, space, error, (&id, Persistence::Close)).await;
     }

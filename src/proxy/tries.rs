@@ -60,7 +60,10 @@ impl<'a> Tries<'a> {
             repeat,
             deadline: clock::now() + thread.settings.timeouts.total,
             tried: Tried::default(),
-            reuse: Reuse::Allowed,
+            reuse: match repeat {
+                Repeat::Idempotent => Reuse::Allowed,
+                Repeat::Never => Reuse::Checked,
+            },
             left: thread.settings.retry.tries,
             snapshot: 0,
             hold: None,

@@ -56,6 +56,8 @@ pub(super) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reuse {
     Allowed,
+    /// Only one that is open at this moment: the request could not be sent again.
+    Checked,
     /// One was closed under this request: the others are as old.
     Never,
 }
@@ -131,9 +133,12 @@ impl Upstream {
         connect: Duration,
     ) -> Result<Link, Failure> {
         let seat = Seat::take(self);
-        if reuse == Reuse::Allowed
-            && let Some(connection) = seat.0.take_idle()
-        {
+        let idle = match reuse {
+            Reuse::Allowed => seat.0.take_idle(io::is_quiet),
+            Reuse::Checked => seat.0.take_idle(io::is_quiet_now),
+            Reuse::Never => None,
+        };
+        if let Some(connection) = idle {
             return Ok(Link { seat, connection, is_reused: true });
         }
         let connection = seat.0.open(connect).await?;
@@ -148,11 +153,11 @@ impl Upstream {
         self.opened.borrow_mut().retain(|connection| connection.strong_count() > 0);
     }
 
-    fn take_idle(&self) -> Option<Rc<Connection>> {
+    fn take_idle(&self, is_quiet: fn(&TcpStream) -> bool) -> Option<Rc<Connection>> {
         let mut idle = self.idle.borrow_mut();
         // Unsolicited bytes would be taken for the answer to this request, and the end of the
         // stream says that the endpoint has closed: either way it is not used again.
-        std::iter::from_fn(|| idle.pop()).find(|connection| io::is_quiet(&connection.stream))
+        std::iter::from_fn(|| idle.pop()).find(|connection| is_quiet(&connection.stream))
     }
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
