@@ -330,7 +330,7 @@ impl Fleet {
     fn ordered(&mut self, slot: Slot, order: Order, spec: &Spec, now: Instant) {
         let group = spec.group(slot.group);
         let named = |tracked: &&Tracked| {
-            // One of ours that failed goes anyway; one that is not ours would be back when it is well.
+            // One of ours that failed goes anyway; one that is not ours would be back when well.
             let may_return = group.ownership == Ownership::Foreign
                 && matches!(tracked.phase, Phase::Condemned(_));
             tracked.instance.slot == slot && (tracked.phase.fills_slot() || may_return)

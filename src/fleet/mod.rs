@@ -121,9 +121,9 @@ struct Pending {
     since: Instant,
 }
 
-/// A machine that may exist although nobody has seen it: the launch failed, which may mean that only
-/// its answer was lost, or an earlier controller launched it just before it ended. Until a listing
-/// is young enough to know, it counts as if it existed.
+/// A machine that may exist although nobody has seen it: the launch failed, which may mean that
+/// only its answer was lost, or an earlier controller launched it just before it ended. Until a
+/// listing is young enough to know, it counts as if it existed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Unseen {
     /// The launch that failed; `None`: one of an earlier controller.

@@ -72,7 +72,8 @@ impl Access {
         let (method, path) = (request.method(), request.uri().path());
         let file = self.file.display();
         let error = format!(
-            "{method} {path} shows {what}: send `Authorization: Bearer TOKEN` with the token in {file}"
+            "{method} {path} shows {what}: \
+             send `Authorization: Bearer TOKEN` with the token in {file}"
         );
         Problem::new(StatusCode::UNAUTHORIZED, error)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
