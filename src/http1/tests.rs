@@ -171,8 +171,11 @@ fn a_response_with_both_framings_is_chunked_and_its_connection_is_not_used_again
     assert_eq!((head.framing(), head.persistence()), (Framing::Chunked, Persistence::Close));
 }
 
+/// A body's data, the bytes after it, and whether it has ended.
+type Read = (Vec<u8>, Vec<u8>, bool);
+
 /// Decodes a body that arrives in these pieces; says what it was and what is left of the last.
-fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(Vec<u8>, Vec<u8>, bool), Refusal> {
+fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<Read, Refusal> {
     let mut body = Body::new(framing, &Limits::default());
     let (mut data, mut rest) = (Vec::new(), Vec::new());
     for piece in pieces {
