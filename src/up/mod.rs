@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Misuse, UpArgs};
 use crate::config::{self, Config, Processes};
-use crate::provider::{Notice, fixed, process};
+use crate::provider::{Notice, Provider, fixed, process};
 use crate::proxy::{Engine, raise_descriptor_limit};
 use crate::state_dir::{Lock, StateDir, TokenName};
 pub use screen::Screen;
@@ -55,10 +55,21 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
         config::Provider::Process(processes) => {
             let provider = Arc::new(open(processes, &ground.lock, noticed)?);
             let code = system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
-            // Nothing is left of them after an orderly stop; after a hasty one, this ends it.
-            provider.kill_all();
+            end_at_once(&provider).await;
             provider.close().await;
             Ok(code)
+        }
+    }
+}
+
+/// Nothing is left after an orderly stop. After a hasty one this kills what is, and returns when
+/// it is gone; what cannot be ended is still on record, for the next `up` or `down`.
+async fn end_at_once(provider: &process::Provider) {
+    provider.kill_all();
+    let left = provider.list().await.unwrap_or_default();
+    for instance in left {
+        if let Err(error) = provider.terminate(&instance.id).await {
+            tracing::warn!("{}: {} could not be ended: {error}", instance.slot, instance.label);
         }
     }
 }
