@@ -11,20 +11,29 @@ mod system;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc;
 
 use crate::cli::{Misuse, UpArgs};
+use crate::clock;
 use crate::config::{self, Config, Processes};
 use crate::provider::{Notice, Provider, fixed, process};
 use crate::proxy::{Engine, raise_descriptor_limit};
-use crate::state_dir::{Lock, StateDir, TokenName};
+use crate::state_dir::{self, Lock, StateDir, TokenName};
 pub use screen::Screen;
 
 /// What the provider noticed and the controller has not heard yet. A fleet of 1,000 that dies at
 /// once fits; a provider that finds it full waits.
 const NOTICES_MAX: usize = 1024;
+
+/// How long a predecessor that was killed may take to be gone: the kernel closes its files within
+/// milliseconds, on a busy machine within some hundred.
+const DYING_MAX: Duration = Duration::from_millis(500);
+
+/// Between two looks at the lock, whose release has no event to await.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// What is bound and locked before anything is launched.
 struct Ground {
@@ -45,7 +54,7 @@ pub fn run(args: &UpArgs, screen: &Screen) -> anyhow::Result<ExitCode> {
 }
 
 async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
-    let ground = Ground::prepare(config)?;
+    let ground = Ground::prepare(config).await?;
     let (noticed, notices) = mpsc::channel(NOTICES_MAX);
     match &config.provider {
         config::Provider::Static(endpoints) => {
@@ -75,14 +84,27 @@ async fn end_at_once(provider: &process::Provider) {
 }
 
 impl Ground {
-    fn prepare(config: &Config) -> anyhow::Result<Self> {
-        let lock = Arc::new(StateDir::open(&config.state_dir)?.lock()?);
+    async fn prepare(config: &Config) -> anyhow::Result<Self> {
+        let lock = Arc::new(lock(&StateDir::open(&config.state_dir)?).await?);
         let engine = Engine::bind(config.listen, config.proxy).context(
             "the balancer needs another address: --listen ADDR, or `listen` in the file",
         )?;
         let admin = bind_admin(config)
             .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
         Ok(Self { lock, engine, admin })
+    }
+}
+
+/// Takes the state directory; from one that is just being killed, as soon as it is dead.
+async fn lock(dir: &StateDir) -> Result<Lock, state_dir::Error> {
+    let deadline = clock::now() + DYING_MAX;
+    loop {
+        match dir.lock() {
+            Err(state_dir::Error::Locked { .. }) if clock::now() < deadline => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            result => return result,
+        }
     }
 }
 
