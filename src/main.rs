@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cloudaps::cli::{Cli, Command};
-use cloudaps::{task_client, tasks};
+use cloudaps::{admin, task_client, tasks};
 
 /// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -32,6 +32,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tasks(args) => tasks::run(&args),
         Command::Tarefa(args) => task_client::tarefa(args),
         Command::Task(args) => task_client::task(args),
+        Command::Status(args) => Ok(admin::status(&args)),
+        Command::Scale(args) => Ok(admin::scale(&args)),
+        Command::Drain(args) => Ok(admin::drain(&args)),
+        Command::Replace(args) => Ok(admin::replace(&args)),
+        Command::Pause(args) => Ok(admin::pause(&args)),
+        Command::Resume(args) => Ok(admin::resume(&args)),
+        Command::Down(args) => Ok(admin::down(&args)),
         other => anyhow::bail!("{other:?} is not wired up"),
     }
 }

@@ -253,8 +253,7 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
     }
     let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
     let store = file.backend.store.clone().unwrap_or_else(default);
-    let refusal =
-        |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
+    let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
     store.parse::<StoreUrl>().map_err(refusal)?;
     Ok(Provider::Process {
         instances: Workload::Forwarder {
@@ -298,4 +297,3 @@ fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) 
         replacement_interval: file.fleet.replacement_interval.get(),
     }
 }
-

@@ -71,9 +71,9 @@ impl Probers {
         };
         match self.running.get(&tracked.instance.id) {
             Some(prober) => {
-                prober.interval.send_if_modified(|interval| {
-                    std::mem::replace(interval, wanted) != wanted
-                });
+                prober
+                    .interval
+                    .send_if_modified(|interval| std::mem::replace(interval, wanted) != wanted);
             }
             None => self.start(tracked, checks, wanted),
         }

@@ -90,7 +90,10 @@ impl Status {
     pub fn serving(&self) -> usize {
         let serves = |row: &&Row| {
             row.slot.group == Group::Instances
-                && row.occupant.as_ref().is_some_and(|of| matches!(of.phase, "serving" | "outgoing"))
+                && row
+                    .occupant
+                    .as_ref()
+                    .is_some_and(|of| matches!(of.phase, "serving" | "outgoing"))
         };
         self.rows.iter().filter(serves).count()
     }

@@ -1,4 +1,5 @@
 //! TEMP
-mod report; mod settings;
+mod report;
+mod settings;
 pub use report::{Failure, Report};
 pub use settings::{Hold, Limits, Retry, Settings, Timeouts};

@@ -67,7 +67,9 @@ impl Client {
         let request = Request::get(format!("http://{address}{path}"));
         // Reading takes the token only from another machine; it may not be ours to read here.
         let request = match self.place.token() {
-            Ok(token) => request.header(header::AUTHORIZATION, format!("Bearer {}", token.as_str())),
+            Ok(token) => {
+                request.header(header::AUTHORIZATION, format!("Bearer {}", token.as_str()))
+            }
             Err(_) => request,
         };
         let sent = request.body(()).map_err(ureq::Error::from);
@@ -100,8 +102,7 @@ pub(super) fn post(
     if !status.is_success() {
         return Err(refused(place, address, status, &text));
     }
-    let obeyed: Obeyed =
-        serde_json::from_str(&text).map_err(|error| stranger(address, &error))?;
+    let obeyed: Obeyed = serde_json::from_str(&text).map_err(|error| stranger(address, &error))?;
     Ok(obeyed.message)
 }
 

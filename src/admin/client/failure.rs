@@ -30,13 +30,17 @@ pub(super) enum Failure {
     #[error(transparent)]
     State(#[from] state_dir::Error),
     /// The token cannot be had, so nothing can be changed.
-    #[error("changing something takes the token of the running `cloudaps up`, and it cannot be \
-        had here; run this as the user who runs `up`, and name its --state-dir")]
+    #[error(
+        "changing something takes the token of the running `cloudaps up`, and it cannot be \
+        had here; run this as the user who runs `up`, and name its --state-dir"
+    )]
     Token(#[source] state_dir::Error),
     /// Nobody answers.
-    #[error("nothing answers at http://{address} ({reason}): if `cloudaps up` runs elsewhere, \
+    #[error(
+        "nothing answers at http://{address} ({reason}): if `cloudaps up` runs elsewhere, \
         name its --state-dir or --admin; if it was killed, start it again (it takes over what \
-        still runs), or end what it left with `cloudaps down`")]
+        still runs), or end what it left with `cloudaps down`"
+    )]
     Unreachable {
         /// Where.
         address: SocketAddr,
@@ -44,8 +48,10 @@ pub(super) enum Failure {
         reason: String,
     },
     /// Somebody else answers.
-    #[error("{address} answers, but not as the admin API of `cloudaps up` does ({reason}): name \
-        the address with --admin, or the --state-dir of the `up` that is meant")]
+    #[error(
+        "{address} answers, but not as the admin API of `cloudaps up` does ({reason}): name \
+        the address with --admin, or the --state-dir of the `up` that is meant"
+    )]
     Stranger {
         /// Where.
         address: SocketAddr,

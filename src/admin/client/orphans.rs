@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::failure::Failure;
 use super::say;
 use crate::config::{self, Config, File};
-use crate::fleet::{Group, Instance, InstanceId};
+use crate::fleet::{Group, Instance};
 use crate::provider::process::{self, Workload};
 use crate::provider::{self, Provider};
 use crate::state_dir::{Lock, TokenName};
@@ -16,7 +16,8 @@ use crate::state_dir::{Lock, TokenName};
 /// How many are ended at once: as many as the controller launches at once.
 const ENDING_MAX: usize = 64;
 
-/// Ends everything that is recorded in the directory, and forgets where its API was.
+/// Ends everything that is recorded in the directory, and forgets where its API was. Says how many
+/// it ended.
 pub(super) fn end(lock: Lock, file: &File) -> Result<usize, Failure> {
     let dir = lock.dir().clone();
     dir.forget_admin_address()?;
@@ -66,7 +67,7 @@ async fn end_some(provider: &Arc<process::Provider>, some: &[&Instance]) -> usiz
     for instance in some {
         endings.spawn(end_one(Arc::clone(provider), (*instance).clone()));
     }
-    endings.join_all().await.into_iter().filter(|outcome| outcome.is_err()).count()
+    endings.join_all().await.into_iter().filter(Result::is_err).count()
 }
 
 async fn end_one(

@@ -53,16 +53,7 @@ fn cells(row: &Row) -> [String; 8] {
     let (slot, state) = (row.slot.clone(), row.state.clone());
     let nothing = || NOTHING.to_owned();
     let Some(occupant) = &row.occupant else {
-        return [
-            slot,
-            state,
-            nothing(),
-            nothing(),
-            nothing(),
-            nothing(),
-            nothing(),
-            String::new(),
-        ];
+        return [slot, state, nothing(), nothing(), nothing(), nothing(), nothing(), String::new()];
     };
     [
         slot,
