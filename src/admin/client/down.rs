@@ -32,22 +32,24 @@ pub(super) fn everything(place: &Place) -> Result<(), Failure> {
     };
     // Makes what a provider needs, and refuses a directory in which others may plant records.
     let dir = StateDir::open(dir.path())?;
-    let began = clock::now();
     match dir.lock() {
         Err(state_dir::Error::Locked { pid, .. }) => {
+            let began = clock::now();
             let lock = stop(place, &dir, pid)?;
+            // It has ended what it launched, unless it was killed meanwhile.
+            orphans::end(lock, &place.file)?;
             let after = clock::now().since(began).as_secs_f64();
-            say(format_args!("`cloudaps up` has stopped, after {after:.1} s"));
-            orphans::end(lock, &place.file).map(drop)
+            say(format_args!("stopped, after {after:.1} s"));
         }
         lock => {
+            let lock = lock?;
             say(format_args!("no `cloudaps up` is running in {}", dir.path().display()));
-            if orphans::end(lock?, &place.file)? == 0 {
-                say(format_args!("nothing was left running"));
+            if orphans::end(lock, &place.file)? == 0 {
+                say("nothing of it is left to end");
             }
-            Ok(())
         }
     }
+    Ok(())
 }
 
 /// Tells the `up` that has the directory to stop, and waits until it has.

@@ -16,8 +16,8 @@ use crate::state_dir::{Lock, TokenName};
 /// How many are ended at once: as many as the controller launches at once.
 const ENDING_MAX: usize = 64;
 
-/// Ends everything that is recorded in the directory, and forgets where its API was. Says how
-/// many were ended.
+/// Ends everything that is recorded in the directory, and forgets where its API was. Says how many
+/// it ended.
 pub(super) fn end(lock: Lock, file: &File) -> Result<usize, Failure> {
     let dir = lock.dir().clone();
     dir.forget_admin_address()?;

@@ -31,7 +31,7 @@ impl Feed {
         Self { latest: Arc::new(watch::Sender::new(first)) }
     }
 
-    /// Numbers each new status. Never ends: when the controller has, its last status stays.
+    /// Numbers each new status, until the controller ends; its last status stays.
     pub(super) async fn follow(&self, mut status: watch::Receiver<Arc<Status>>) {
         // The receiver may have seen the value that `new` took, or a newer one.
         status.mark_changed();
@@ -39,7 +39,6 @@ impl Feed {
             let status = Arc::clone(&status.borrow_and_update());
             self.latest.send_if_modified(|latest| latest.replace(status));
         }
-        std::future::pending::<()>().await;
     }
 
     /// The newest status.

@@ -96,10 +96,10 @@ pub async fn serve(
     let api = Api { access, feed: feed.clone(), commands, facts, shutdown: shutdown.clone() };
     let router = routes::router(Arc::new(api));
     let mut connections = JoinSet::new();
-    tokio::select! {
-        () = accept(&listener, &router, &mut connections, &shutdown) => {}
-        () = feed.follow(status) => {}
-    }
+    tokio::join!(
+        accept(&listener, &router, &mut connections, &shutdown),
+        shutdown.run_until_cancelled(feed.follow(status)),
+    );
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
     if timeout(GRACE, ended).await.is_err() {
