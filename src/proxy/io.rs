@@ -1,8 +1,8 @@
 //! Reading and writing without a system call more than needed.
 //!
-//! tokio remembers whether a socket was readable or writable when it last reported, and forgets
-//! it after a short read or write. So one message costs one `recv`, nobody asks in vain, and
-//! waiting needs no buffer.
+//! tokio remembers whether a socket was readable or writable when it last reported. Here it is
+//! made to forget after a short read, which has taken all there was: so one message costs one
+//! `read`, nobody asks in vain, and waiting needs no buffer.
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -37,7 +38,7 @@ pub(super) async fn readable(stream: &TcpStream) -> io::Result<()> {
 pub(super) async fn read(stream: &TcpStream, buffer: &mut Buffer) -> io::Result<usize> {
     buffer.make_room();
     loop {
-        match stream.try_read(buffer.spare()) {
+        match read_now(stream, buffer.spare()) {
             Ok(count) => {
                 buffer.add(count);
                 return Ok(count);
@@ -46,6 +47,42 @@ pub(super) async fn read(stream: &TcpStream, buffer: &mut Buffer) -> io::Result<
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What is there to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrived {
+    /// Nothing yet: readiness is a hint, and tokio takes it for granted of a new connection.
+    Nothing,
+    /// Bytes, which are in the buffer now.
+    Bytes,
+    /// The end of the stream, or of the connection.
+    End,
+}
+
+/// Reads once what is there already.
+pub(super) fn arrived(stream: &TcpStream, buffer: &mut Buffer) -> Arrived {
+    match read_now(stream, buffer.spare()) {
+        Ok(0) => Arrived::End,
+        Ok(count) => {
+            buffer.add(count);
+            Arrived::Bytes
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Arrived::Nothing,
+        Err(_) => Arrived::End,
+    }
+}
+
+/// Reads once, without waiting. A read that leaves room was the last one until the system reports
+/// again: whatever arrives after it is a new event, and the end of the stream is not forgotten.
+fn read_now(stream: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
+    let mut taken = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let count = rustix::io::read(stream, &mut *room)?;
+        taken = Some(count);
+        if count < room.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
+    });
+    taken.map_or(read, Ok)
 }
 
 /// Reads once, waiting at most `stall`.
@@ -86,16 +123,18 @@ pub(super) async fn write_all(
 /// Whether nothing was reported since the last read: no byte, no end, no error. Costs no system
 /// call, unless something was.
 pub(super) fn is_quiet(stream: &TcpStream) -> bool {
-    match stream.try_read(&mut [0]) {
-        Err(error) => error.kind() == ErrorKind::WouldBlock,
-        Ok(_) => false,
-    }
+    let peeked = stream.try_io(Interest::READABLE, || Ok(peek(stream)?));
+    matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
 /// The same, asked of the system: an end that has arrived but was not reported yet counts.
 pub(super) fn is_quiet_now(stream: &TcpStream) -> bool {
-    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    is_quiet(stream) && recv(stream, &mut [0], flags) == Err(Errno::AGAIN)
+    peek(stream) == Err(Errno::AGAIN)
+}
+
+/// Looks at the next byte, which stays where it is.
+fn peek(stream: &TcpStream) -> Result<usize, Errno> {
+    recv(stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|(_, count)| count)
 }
 
 /// Ends both directions, so that whoever waits on the socket sees its end.

@@ -12,6 +12,7 @@ use super::client::{Client, Waited};
 use super::counters::Count;
 use super::download::{Cut, Download};
 use super::error::{Error, Kind};
+use super::io::{self, Arrived};
 use super::refuse::{answer_options, refuse};
 use super::report::Failure;
 use super::thread::Thread;
@@ -59,7 +60,11 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
     while !thread.is_draining() && client.wait(timeouts.idle).await == Waited::Readable {
         // Only now does the connection need memory, and only until it is idle again.
         let mut space = thread.take_space();
-        let after = answer_all(thread, client, &mut space).await;
+        let after = match io::arrived(&client.stream, &mut space.inbound) {
+            Arrived::Bytes => answer_all(thread, client, &mut space).await,
+            Arrived::Nothing => After::KeepAlive,
+            Arrived::End => After::Close,
+        };
         if after == After::Linger {
             client.linger(&mut space.inbound, timeouts.linger).await;
         }

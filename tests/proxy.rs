@@ -1,0 +1,14 @@
+//! The engine, between real clients and endpoints that do exactly what a test says.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod proxy {
+    mod drain;
+    mod hold;
+    mod limits;
+    mod listen;
+    mod parting;
+    mod relay;
+    mod retry;
+    mod streams;
+    mod world;
+}

@@ -1,0 +1,195 @@
+//! Limits of size and time, and how they are told.
+
+use std::time::Duration;
+
+use cloudaps::http1;
+use cloudaps::proxy::{Limits, Settings, Timeouts};
+
+use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, until};
+
+const SHORT: Duration = Duration::from_millis(50);
+
+fn limited(limits: Limits) -> Settings {
+    Settings { limits, ..settings() }
+}
+
+fn timed(timeouts: Timeouts) -> Settings {
+    Settings { timeouts, ..settings() }
+}
+
+/// What a client is answered that sends `request`, and that its connection ends then.
+fn refusal(settings: Settings, request: &str) -> u16 {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(request);
+    let (head, _) = client.answer();
+    assert_eq!(field(&head, "connection"), Some("close"));
+    assert_eq!(client.rest(), "");
+    assert!(origin.is_untouched(), "it was sent on");
+    status(&head)
+}
+
+#[test]
+fn a_head_that_is_too_large_is_a_431() {
+    let head = http1::Limits { head: 4096, ..http1::Limits::default() };
+    let settings = limited(Limits { head, ..Limits::default() });
+    let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5000));
+    assert_eq!(refusal(settings, &request), 431);
+}
+
+#[test]
+fn a_target_that_is_too_long_is_a_414() {
+    let head = http1::Limits { target: 1000, ..http1::Limits::default() };
+    let settings = limited(Limits { head, ..Limits::default() });
+    let request = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(2000));
+    assert_eq!(refusal(settings, &request), 414);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_a_413() {
+    let settings = limited(Limits { body_max: 4, ..Limits::default() });
+    assert_eq!(refusal(settings, POST), 413);
+    let chunked = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    assert_eq!(refusal(settings, chunked), 413);
+}
+
+#[test]
+fn a_large_head_within_the_limit_passes() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let value = "x".repeat(60_000);
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {value}\r\n\r\n"));
+    let mut server = origin.accept();
+    assert_eq!(field(&server.head(), "x"), Some(value.as_str()));
+    server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: {value}\r\n\r\nok"));
+    let (head, body) = client.answer();
+    assert_eq!((field(&head, "x"), body.as_str()), (Some(value.as_str()), "ok"));
+}
+
+#[test]
+fn what_is_malformed_is_a_400() {
+    assert_eq!(refusal(settings(), "GET / HTTP/1.1\nHost: a\n\n"), 400);
+    let smuggled = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n";
+    assert_eq!(refusal(settings(), smuggled), 400);
+}
+
+#[test]
+fn a_refused_client_reads_its_answer_although_it_goes_on_sending() {
+    let settings = limited(Limits { body_max: 1000, ..Limits::default() });
+    let proxy = Proxy::start(settings, &[]);
+    let mut client = proxy.client();
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    client.send("x".repeat(100_000));
+    assert_eq!(status(&client.answer().0), 413);
+    client.finish();
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_head_that_drips_is_a_408() {
+    let settings = timed(Timeouts { head: SHORT, ..Timeouts::default() });
+    assert_eq!(refusal(settings, "GET / HTTP/1.1\r\nHo"), 408);
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_without_a_word() {
+    let settings = timed(Timeouts { idle: SHORT, ..Timeouts::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    assert_eq!(proxy.client().rest(), "");
+    // The same after a request.
+    let mut client = proxy.client();
+    client.send(GET);
+    origin.accept().send(OK);
+    client.answer();
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_body_that_stalls_is_a_408() {
+    let settings = timed(Timeouts { stall: SHORT, ..Timeouts::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+    let mut server = origin.accept();
+    assert_eq!(status(&client.answer().0), 408);
+    server.head();
+    assert_eq!(server.rest_or_reset().0, "he");
+}
+
+#[test]
+fn an_endpoint_that_never_answers_is_a_504() {
+    let settings = timed(Timeouts { first_byte: SHORT, ..Timeouts::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    let (head, _) = client.answer();
+    assert_eq!(status(&head), 504);
+    assert!(field(&head, "proxy-status").unwrap().contains("http_response_timeout"));
+    server.head();
+    assert_eq!(server.rest_or_reset().0, "", "the connection was kept");
+}
+
+#[test]
+fn an_answer_that_stalls_is_cut() {
+    let settings = timed(Timeouts { stall: SHORT, ..Timeouts::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nabc");
+    client.head();
+    assert_eq!(client.rest_or_reset().0, "abc");
+}
+
+#[test]
+fn an_idle_connection_to_an_endpoint_is_closed_in_time() {
+    let settings = timed(Timeouts { upstream_idle: SHORT, ..Timeouts::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    client.answer();
+    assert_eq!(server.rest(), "");
+}
+
+#[test]
+fn clients_beyond_the_limit_wait_for_one_to_leave() {
+    let settings = limited(Limits { connections_max: 1, ..Limits::default() });
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut first = proxy.client();
+    first.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    first.answer();
+    let mut second = proxy.client();
+    second.send(GET);
+    assert_eq!(proxy.counters().accepted, 1);
+    drop(first);
+    server.head();
+    server.send(OK);
+    assert_eq!(second.answer().1, "ok");
+    until("both are counted", || proxy.counters().accepted == 2);
+}
+
+#[test]
+fn a_request_for_ourselves_is_not_sent_on() {
+    let proxy = Proxy::start(settings(), &[]);
+    let mut client = proxy.client();
+    client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n");
+    let head = client.head();
+    assert_eq!(status(&head), 204);
+    assert!(field(&head, "allow").unwrap().contains("PATCH"));
+}

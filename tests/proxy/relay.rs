@@ -1,0 +1,254 @@
+//! Messages pass as they should: framing, persistence, order, interim answers.
+
+use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status};
+
+#[test]
+fn both_connections_carry_one_request_after_the_other() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    for number in 0..3 {
+        let head = server.head();
+        assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
+        assert_eq!(field(&head, "x-forwarded-for"), Some("127.0.0.1"));
+        assert_eq!(field(&head, "via"), Some("1.1 cloudaps"));
+        server.send(OK);
+        let (head, body) = client.answer();
+        assert_eq!((status(&head), body.as_str()), (200, "ok"));
+        if number < 2 {
+            client.send(GET);
+        }
+    }
+    assert!(origin.is_untouched(), "the connection was not used again");
+    let counters = proxy.counters();
+    assert_eq!((counters.requests, counters.connects, counters.reuses), (3, 1, 2));
+    assert_eq!((counters.answers[2], counters.accepted), (3, 1));
+}
+
+#[test]
+fn a_request_with_a_length_arrives_whole() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(POST);
+    let mut server = origin.accept();
+    let head = server.head();
+    assert_eq!(field(&head, "content-length"), Some("5"));
+    assert_eq!(server.body(5), "hello");
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn a_chunked_request_is_framed_anew() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("3;name=value\r\nabc\r\n");
+    let mut server = origin.accept();
+    let head = server.head();
+    assert_eq!(field(&head, "transfer-encoding"), Some("chunked"));
+    assert_eq!(field(&head, "content-length"), None);
+    assert_eq!(server.through("abc\r\n"), "3\r\nabc\r\n");
+    client.send("2\r\nde\r\n0\r\n\r\n");
+    assert_eq!(server.through("0\r\n\r\n"), "2\r\nde\r\n0\r\n\r\n");
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+    // The connections are at a boundary, and go on.
+    client.send(GET);
+    assert!(server.head().starts_with("GET / "));
+}
+
+#[test]
+fn a_chunked_answer_is_framed_anew() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n");
+    assert_eq!(field(&client.head(), "transfer-encoding"), Some("chunked"));
+    assert_eq!(client.through("abc\r\n"), "3\r\nabc\r\n");
+    server.send("0\r\nTrailer: dropped\r\n\r\n");
+    assert_eq!(client.through("0\r\n\r\n"), "0\r\n\r\n");
+    client.send(GET);
+    assert!(server.head().starts_with("GET / "), "the connection was not used again");
+}
+
+#[test]
+fn a_body_that_lasts_until_the_close_becomes_chunks() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\n\r\nabc");
+    assert_eq!(field(&client.head(), "transfer-encoding"), Some("chunked"));
+    assert_eq!(client.through("abc\r\n"), "3\r\nabc\r\n");
+    drop(server);
+    assert_eq!(client.through("0\r\n\r\n"), "0\r\n\r\n");
+    client.send(GET);
+    origin.accept().send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn a_client_of_1_0_gets_the_body_until_the_close() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let mut server = origin.accept();
+    assert!(server.head().starts_with("GET / HTTP/1.1\r\n"));
+    server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    let head = client.head();
+    assert_eq!(field(&head, "transfer-encoding"), None);
+    assert_eq!(client.rest(), "abc");
+}
+
+#[test]
+fn what_has_no_body_is_not_waited_for() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
+    assert_eq!(field(&client.head(), "content-length"), Some("500"));
+    for answer in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n"] {
+        client.send(GET);
+        server.head();
+        server.send(answer);
+        client.head();
+    }
+    client.send(GET);
+    server.head();
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_and_sent_one_by_one() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(format!("{}{}{}", request("/1"), request("/2"), request("/3")));
+    let mut server = origin.accept();
+    for path in ["/1", "/2", "/3"] {
+        let head = server.head();
+        assert!(head.starts_with(&format!("GET {path} ")), "{head}");
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{path}"));
+    }
+    for path in ["/1", "/2", "/3"] {
+        assert_eq!(client.answer().1, path);
+    }
+}
+
+#[test]
+fn the_body_follows_the_100_that_the_endpoint_sends() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let expect = "Expect: 100-continue";
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n{expect}\r\n\r\n"));
+    let mut server = origin.accept();
+    assert_eq!(field(&server.head(), "expect"), Some("100-continue"));
+    server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(status(&client.head()), 100);
+    client.send("hello");
+    assert_eq!(server.body(5), "hello");
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn an_answer_instead_of_a_100_ends_the_connection() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let expect = "Expect: 100-continue";
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n{expect}\r\n\r\n"));
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+    let (head, body) = client.answer();
+    assert_eq!((status(&head), body.as_str()), (403, "no"));
+    assert_eq!(field(&head, "connection"), Some("close"));
+    // What looks like a request is the body that was announced.
+    client.send(GET);
+    assert_eq!(client.rest(), "");
+    assert_eq!(proxy.counters().requests, 1);
+}
+
+#[test]
+fn early_hints_pass_and_a_100_that_nobody_asked_for_does_not() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 100 Continue\r\n\r\n");
+    server.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n");
+    let head = client.head();
+    assert_eq!((status(&head), field(&head, "link")), (103, Some("</style.css>")));
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_are_never_an_answer() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+    assert_eq!(client.answer().1, "ok");
+    client.send(GET);
+    let mut second = origin.accept();
+    second.head();
+    second.send(OK);
+    assert_eq!(client.answer().1, "ok");
+    assert_eq!(server.rest_or_reset().0, "", "the first connection was not given up");
+}
+
+#[test]
+fn bytes_on_an_idle_connection_end_it() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    client.answer();
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    // Noticed with the next tick at the latest.
+    assert_eq!(server.rest_or_reset().0, "");
+    client.send(GET);
+    origin.accept().send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn what_is_not_http_is_a_502_that_says_so() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    origin.accept().send("SSH-2.0-OpenSSH_9.2\r\n\r\n");
+    let (head, body) = client.answer();
+    assert_eq!(status(&head), 502);
+    assert!(field(&head, "proxy-status").unwrap().contains("error=http_protocol_error"));
+    assert!(body.contains("upstream: the server did not answer in HTTP"), "{body}");
+    assert!(field(&head, "x-request-id").is_some());
+}

@@ -1,0 +1,122 @@
+//! Bodies larger than any buffer: they flow, and nobody hoards them.
+
+use std::thread;
+
+use super::world::{GET, Origin, Proxy, Wire, field, settings, status, until};
+
+/// Many times what the engine and the kernel would buffer.
+const LARGE: usize = 64 * 1024 * 1024;
+const PIECE: usize = 64 * 1024;
+
+fn send_large(wire: &mut Wire) {
+    let piece = vec![b'x'; PIECE];
+    (0..LARGE / PIECE).for_each(|_| wire.send(&piece));
+}
+
+fn read_large(wire: &mut Wire) {
+    (0..LARGE / PIECE).for_each(|_| assert!(wire.body(PIECE).bytes().all(|byte| byte == b'x')));
+}
+
+#[test]
+fn a_large_request_arrives_whole() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let sending = thread::spawn(move || {
+        client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+        send_large(&mut client);
+        client.answer()
+    });
+    let mut server = origin.accept();
+    server.head();
+    read_large(&mut server);
+    server.send("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(status(&sending.join().unwrap().0), 201);
+}
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    let sending = thread::spawn(move || {
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
+        send_large(&mut server);
+    });
+    client.head();
+    read_large(&mut client);
+    sending.join().unwrap();
+}
+
+#[test]
+fn both_directions_flow_at_once() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nq1\r\n");
+    let mut server = origin.accept();
+    server.head();
+    server.through("q1\r\n");
+    server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na1\r\n");
+    let head = client.head();
+    // The end of the request is not known yet when the answer's head goes out.
+    assert_eq!(field(&head, "connection"), Some("close"));
+    client.through("a1\r\n");
+    client.send("2\r\nq2\r\n");
+    server.through("q2\r\n");
+    server.send("2\r\na2\r\n");
+    client.through("a2\r\n");
+    client.send("0\r\n\r\n");
+    server.through("0\r\n\r\n");
+    server.send("0\r\n\r\n");
+    assert_eq!(client.through("0\r\n\r\n"), "0\r\n\r\n");
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn an_endpoint_that_answers_and_does_not_read_blocks_nobody() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig");
+    let (head, body) = client.answer();
+    assert_eq!((status(&head), body.as_str()), (413, "big"));
+    assert_eq!(field(&head, "connection"), Some("close"));
+    assert_eq!(client.rest(), "");
+}
+
+#[test]
+fn a_client_that_does_not_read_stops_its_endpoint() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let piece = vec![b'x'; PIECE];
+    // It is full when nothing fits any more, however often one looks.
+    let mut sent = 0;
+    let mut looks_without_room = 0;
+    until("the engine stops reading", || {
+        let more = server.send_until_full(&piece, LARGE - sent);
+        sent += more;
+        looks_without_room = if more == 0 { looks_without_room + 1 } else { 0 };
+        looks_without_room == 100
+    });
+    assert!(sent < LARGE / 2, "{sent} bytes were taken for a client that reads nothing");
+    let rest = LARGE - sent;
+    let sending = thread::spawn(move || {
+        let piece = vec![b'x'; rest];
+        server.send(piece);
+    });
+    client.head();
+    read_large(&mut client);
+    sending.join().unwrap();
+}

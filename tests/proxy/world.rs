@@ -1,0 +1,321 @@
+//! An engine, and both ends of its connections, spoken byte by byte.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudaps::clock;
+use cloudaps::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use cloudaps::proxy::{Counters, Engine, Report, Running, Settings};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
+use tokio::sync::{mpsc, watch};
+
+/// How long anything may take before a test gives up. Generous: a slow machine is not a failure.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The settings of a test: one thread, so that what happens first is known.
+pub(super) fn settings() -> Settings {
+    Settings { threads: 1, ..Settings::default() }
+}
+
+/// A running engine and its pool.
+pub(super) struct Proxy {
+    running: Option<Running>,
+    address: SocketAddr,
+    pool: watch::Sender<Arc<Pool>>,
+    reports: mpsc::Receiver<Report>,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Proxy {
+    /// An engine over these endpoints; their ids are 0, 1, …
+    pub(super) fn start(settings: Settings, addresses: &[SocketAddr]) -> Self {
+        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        let (pool, followed) = watch::channel(Arc::default());
+        let (sender, reports) = mpsc::channel(256);
+        let mut proxy = Self {
+            address: engine.local_addr(),
+            running: None,
+            pool,
+            reports,
+            endpoints: Vec::new(),
+        };
+        for address in addresses {
+            proxy.endpoints.push(endpoint(proxy.endpoints.len(), *address, engine.threads()));
+        }
+        proxy.publish();
+        proxy.running = Some(engine.start(followed, sender).unwrap());
+        proxy
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// One more endpoint.
+    pub(super) fn add(&mut self, address: SocketAddr) {
+        let threads = self.running().threads();
+        self.endpoints.push(endpoint(self.endpoints.len(), address, threads));
+        self.publish();
+    }
+
+    /// Another standing for one endpoint.
+    pub(super) fn set_standing(&mut self, index: usize, standing: Standing) {
+        self.endpoints[index].standing = standing;
+        self.publish();
+    }
+
+    pub(super) fn traffic(&self, index: usize) -> &Traffic {
+        &self.endpoints[index].traffic
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.running().counters()
+    }
+
+    /// The next report.
+    pub(super) fn report(&mut self) -> Report {
+        let reports = &mut self.reports;
+        block_on(async { tokio::time::timeout(DEADLINE, reports.recv()).await }).unwrap().unwrap()
+    }
+
+    /// The reports that have come.
+    pub(super) fn reports(&mut self) -> Vec<Report> {
+        std::iter::from_fn(|| self.reports.try_recv().ok()).collect()
+    }
+
+    /// Drains in the background; what is returned ends with it.
+    pub(super) fn drain(&mut self, deadline: Duration) -> std::thread::JoinHandle<()> {
+        let running = self.running.take().unwrap();
+        std::thread::spawn(move || block_on(running.drain(deadline)))
+    }
+
+    pub(super) fn client(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    fn publish(&self) {
+        self.pool.send_replace(Arc::new(Pool::new(self.endpoints.clone())));
+    }
+}
+
+fn endpoint(index: usize, address: SocketAddr, threads: usize) -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(index as u64),
+        address,
+        weight: Weight::FULL,
+        since: clock::now(),
+        standing: Standing::Serving,
+        traffic: Arc::new(Traffic::new(threads)),
+    }
+}
+
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Waits until `holds`, or fails.
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let give_up = clock::now() + DEADLINE;
+    while !holds() {
+        assert!(clock::now() < give_up, "never happened: {what}");
+        pause();
+    }
+}
+
+/// A moment for others to run, between two looks at something that cannot be waited for.
+fn pause() {
+    let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
+}
+
+/// A server that a test plays.
+pub(super) struct Origin {
+    listener: TcpListener,
+}
+
+impl Origin {
+    pub(super) fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+    }
+
+    /// A server on a port that has begun to listen.
+    pub(super) fn on(listener: TcpListener) -> Self {
+        Self { listener }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// The next connection.
+    pub(super) fn accept(&self) -> Wire {
+        assert!(is_readable(&self.listener, DEADLINE), "nobody connected");
+        Wire::new(self.listener.accept().unwrap().0)
+    }
+
+    /// Whether nobody has connected.
+    pub(super) fn is_untouched(&self) -> bool {
+        !is_readable(&self.listener, Duration::ZERO)
+    }
+
+    /// An address where nobody listens, and nobody will as long as the test runs.
+    pub(super) fn refusing() -> (SocketAddr, TcpListener) {
+        // Bound but not listening: the port is ours, and connecting to it is refused.
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let listener: TcpListener = socket.into();
+        (listener.local_addr().unwrap(), listener)
+    }
+}
+
+fn is_readable(listener: &TcpListener, limit: Duration) -> bool {
+    let limit = Timespec { tv_sec: limit.as_secs().try_into().unwrap(), tv_nsec: 0 };
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&limit)).unwrap() > 0
+}
+
+/// One end of a connection.
+pub(super) struct Wire {
+    stream: TcpStream,
+    /// Read, but not yet asked for.
+    ahead: Vec<u8>,
+}
+
+impl Wire {
+    pub(super) fn connect(address: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(address).unwrap())
+    }
+
+    fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, ahead: Vec::new() }
+    }
+
+    pub(super) fn send(&mut self, text: impl AsRef<[u8]>) {
+        self.stream.write_all(text.as_ref()).unwrap();
+    }
+
+    /// Sends as much as fits without waiting for the other side.
+    pub(super) fn send_until_full(&mut self, piece: &[u8], most: usize) -> usize {
+        self.stream.set_nonblocking(true).unwrap();
+        let mut total = 0;
+        while total < most {
+            match self.stream.write(piece) {
+                Ok(count) => total += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => panic!("cannot send: {error}"),
+            }
+        }
+        self.stream.set_nonblocking(false).unwrap();
+        total
+    }
+
+    /// Reads a head, to its empty line.
+    pub(super) fn head(&mut self) -> String {
+        self.through("\r\n\r\n")
+    }
+
+    /// Reads up to and including `end`.
+    pub(super) fn through(&mut self, end: &str) -> String {
+        loop {
+            let found = self.ahead.windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(at) = found {
+                return self.take(at + end.len());
+            }
+            assert!(self.more(), "ended before {end:?}: {:?}", self.text());
+        }
+    }
+
+    /// Reads so many bytes.
+    pub(super) fn body(&mut self, length: usize) -> String {
+        while self.ahead.len() < length {
+            assert!(self.more(), "ended before {length} bytes: {:?}", self.text());
+        }
+        self.take(length)
+    }
+
+    /// Reads a whole answer with a `Content-Length`.
+    pub(super) fn answer(&mut self) -> (String, String) {
+        let head = self.head();
+        let length = field(&head, "content-length").map_or(0, |value| value.parse().unwrap());
+        let body = self.body(length);
+        (head, body)
+    }
+
+    /// Reads what comes until an orderly end.
+    pub(super) fn rest(&mut self) -> String {
+        while self.more() {}
+        let length = self.ahead.len();
+        self.take(length)
+    }
+
+    /// Reads what comes until the end, orderly or not. Says whether it was.
+    pub(super) fn rest_or_reset(&mut self) -> (String, bool) {
+        let mut block = [0; 65536];
+        let is_orderly = loop {
+            match self.stream.read(&mut block) {
+                Ok(0) => break true,
+                Ok(count) => self.ahead.extend_from_slice(&block[..count]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break false,
+                Err(error) => panic!("neither the end nor a reset: {error}"),
+            }
+        };
+        let length = self.ahead.len();
+        (self.take(length), is_orderly)
+    }
+
+    /// Ends what we send; what the other side sends can still be read.
+    pub(super) fn finish(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection with a reset.
+    pub(super) fn reset(self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn more(&mut self) -> bool {
+        let mut block = [0; 65536];
+        let count = match self.stream.read(&mut block) {
+            Ok(count) => count,
+            Err(error) => panic!("cannot read: {error}; had {:?}", self.text()),
+        };
+        self.ahead.extend_from_slice(&block[..count]);
+        count > 0
+    }
+
+    fn take(&mut self, length: usize) -> String {
+        let rest = self.ahead.split_off(length);
+        let taken = std::mem::replace(&mut self.ahead, rest);
+        String::from_utf8_lossy(&taken).into_owned()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.ahead).into_owned()
+    }
+}
+
+/// The value of a header line.
+pub(super) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
+
+/// The status of an answer.
+pub(super) fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+pub(super) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(super) const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
