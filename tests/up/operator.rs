@@ -1,7 +1,7 @@
 //! The operator's verbs, against the running system.
 
 use super::system::{Place, System, is_alive, pid_in, pids};
-use super::traffic::Load;
+use super::traffic::{Client, Load};
 
 #[test]
 fn scaling_up_and_down_under_load_loses_no_request() {
@@ -87,4 +87,17 @@ fn a_slot_that_is_not_there_is_refused_with_those_that_are() {
     assert!(said.contains("instance-7") && said.contains("instance-0"), "{said}");
     let nonsense = place.operate(&["replace", "everything"]);
     assert_eq!(nonsense.status.code(), Some(64), "{nonsense:?}");
+}
+
+#[test]
+fn a_change_without_the_token_is_refused_and_nothing_changes() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    let system = System::up(&place);
+    let refused = Client::new(system.admin).send("POST", "/v1/pause", "{}").unwrap();
+    assert_eq!(refused.status, 401, "{refused:?}");
+    assert_eq!(system.status().operation, "active");
+    let token = place.state().join("admin.token").metadata().unwrap();
+    assert_eq!(token.permissions().mode() & 0o777, 0o600);
 }
