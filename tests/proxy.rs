@@ -10,5 +10,6 @@ mod proxy {
     mod relay;
     mod retry;
     mod streams;
+    mod upgrade;
     mod world;
 }

@@ -52,6 +52,8 @@ pub struct Proxy {
     pub total_timeout: Time,
     /// A connection to an endpoint without a request.
     pub upstream_idle_timeout: Time,
+    /// A connection that has switched protocols, without a byte in either direction.
+    pub tunnel_idle_timeout: Span<1, 604_800_000>,
     /// A refused client that goes on sending.
     pub linger_timeout: Time,
     /// Tries after the first one that sent something.
@@ -111,6 +113,7 @@ impl Default for Proxy {
             stall_timeout: span(timeouts.stall),
             total_timeout: span(timeouts.total),
             upstream_idle_timeout: span(timeouts.upstream_idle),
+            tunnel_idle_timeout: span(timeouts.tunnel_idle),
             linger_timeout: span(timeouts.linger),
             retries: Count::new(retry.tries.into()),
             retry_percent: Count::new(retry.budget.percent.into()),
@@ -198,6 +201,7 @@ impl Proxy {
             stall: self.stall_timeout.get(),
             total: self.total_timeout.get(),
             upstream_idle: self.upstream_idle_timeout.get(),
+            tunnel_idle: self.tunnel_idle_timeout.get(),
             linger: self.linger_timeout.get(),
         }
     }

@@ -84,6 +84,9 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &
     push_line(out, b"Host", head.host(bytes).unwrap_or(hop.default_host));
     head.fields.copy(out, bytes, |field| passes(field, head, bytes, hop.forwarding));
     push_framing(out, head);
+    if head.asks_upgrade() {
+        push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
+    }
     if let Hops::Left(left) = head.hops() {
         out.extend_from_slice(b"Max-Forwards: ");
         push_decimal(out, left - 1);
@@ -119,6 +122,14 @@ pub(super) fn push_list<'b>(
     for value in values.filter(|value| !value.is_empty()) {
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
+    }
+}
+
+/// Offers, or accepts, a switch to these protocols (RFC 9110 §7.8).
+pub(super) fn push_upgrade<'b>(out: &mut Vec<u8>, protocols: impl Iterator<Item = &'b [u8]>) {
+    push_line(out, b"Connection", b"upgrade");
+    for protocol in protocols.filter(|protocol| !protocol.is_empty()) {
+        push_line(out, b"Upgrade", protocol);
     }
 }
 

@@ -32,7 +32,7 @@ pub use forward::{Forwarding, Hop, Peer, Scheme, write_request};
 pub use framing::Framing;
 pub use method::Method;
 pub use refusal::Refusal;
-pub use reply::{Delivery, Interim, Reply, interim, write_interim, write_response};
+pub use reply::{Delivery, Interim, Reply, interim, write_interim, write_response, write_switch};
 pub use request::{Hops, RequestHead};
 pub use request_id::{InvalidRequestId, RequestId};
 pub use response::ResponseHead;

@@ -1,7 +1,7 @@
 //! The response as it goes back: a new head, made of what the server sent and may pass.
 
 use super::fields::{Field, push_line};
-use super::forward::{push_content_length, push_list, push_via};
+use super::forward::{push_content_length, push_list, push_upgrade, push_via};
 use super::name::Name;
 use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
 
@@ -53,6 +53,17 @@ pub fn interim(request: &RequestHead, status: u16) -> Interim {
 pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
     push_status_line(out, head, bytes);
     head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends to `out` the head that goes downstream for `head`, which switches protocols.
+pub fn write_switch(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], id: &RequestId) {
+    push_status_line(out, head, bytes);
+    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
+    push_list(out, b"Via", head.fields.values(bytes, Name::Via));
+    push_via(out, head.version());
+    push_line(out, b"X-Request-Id", id.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

@@ -56,6 +56,18 @@ struct Line {
     end: usize,
 }
 
+/// What `Upgrade` lines offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Upgrade {
+    #[default]
+    Nothing,
+    /// A protocol that a server may switch to while we look away.
+    Protocol,
+    /// HTTP/2 over the same connection, whose requests would then get past every check made here.
+    /// RFC 9113 §3.1 has withdrawn it, so nobody who means well offers it.
+    Http2,
+}
+
 /// What the header lines say, taken together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
@@ -64,7 +76,7 @@ struct Facts {
     host: Option<Span>,
     expects_continue: bool,
     hops: Hops,
-    names_upgrade: bool,
+    upgrade: Upgrade,
 }
 
 impl RequestHead {
@@ -148,7 +160,7 @@ impl RequestHead {
     /// cannot, and we let only a GET without a body.
     #[must_use]
     pub fn asks_upgrade(&self) -> bool {
-        self.facts.names_upgrade
+        self.facts.upgrade == Upgrade::Protocol
             && self.fields.options().upgrade
             && self.line.version == Version::Http11
             && self.line.method == Method::Get
@@ -322,7 +334,7 @@ impl Facts {
                 Name::TransferEncoding => facts.declared.add_coding(value)?,
                 Name::Expect => facts.add_expectation(value, line.version)?,
                 Name::MaxForwards if line.method == Method::Options => facts.add_hops(value)?,
-                Name::Upgrade => facts.names_upgrade |= !value.is_empty(),
+                Name::Upgrade => facts.add_upgrade(value),
                 Name::Via => via_ours += elements(value).filter(|&via| is_ours(via)).count(),
                 _ => {}
             }
@@ -358,6 +370,16 @@ impl Facts {
         }
         self.expects_continue = true;
         Ok(())
+    }
+
+    fn add_upgrade(&mut self, value: &[u8]) {
+        for protocol in elements(value).filter(|protocol| !protocol.is_empty()) {
+            if protocol.eq_ignore_ascii_case(b"h2c") {
+                self.upgrade = Upgrade::Http2;
+            } else if self.upgrade == Upgrade::Nothing {
+                self.upgrade = Upgrade::Protocol;
+            }
+        }
     }
 
     fn add_hops(&mut self, value: &[u8]) -> Result<(), Refusal> {

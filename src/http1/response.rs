@@ -98,7 +98,14 @@ impl ResponseHead {
     /// Whether another response to the same request follows (RFC 9110 §15.2).
     #[must_use]
     pub fn is_interim(&self) -> bool {
-        self.line.status < 200
+        self.line.status < 200 && !self.switches()
+    }
+
+    /// Whether what follows is not HTTP (RFC 9110 §15.2.2). Only a request that asked for it
+    /// ([`super::RequestHead::asks_upgrade`]) may be answered so.
+    #[must_use]
+    pub fn switches(&self) -> bool {
+        self.line.status == 101
     }
 
     /// Names and values of the headers, in order.
@@ -127,7 +134,7 @@ impl ResponseHead {
         let Some(line) = Line::read(bytes)? else { return Ok(Progress::Incomplete) };
         let read = self.fields.read(bytes, line.end, limits, BeforeColon::Spaces)?;
         let Some(len) = read else { return Ok(Progress::Incomplete) };
-        if line.status == 101 {
+        if line.status == 101 && !(line.version == Version::Http11 && self.names_protocol(bytes)) {
             return Err(Refusal::SwitchingProtocols);
         }
         let declared = declared(&self.fields, bytes)?;
@@ -141,6 +148,12 @@ impl ResponseHead {
         self.line = line;
         self.len = len;
         Ok(Progress::Complete)
+    }
+
+    /// Whether it says which protocol it switches to, as it must.
+    fn names_protocol(&self, bytes: &[u8]) -> bool {
+        let mut protocols = self.fields.values(bytes, Name::Upgrade);
+        self.fields.options().upgrade && protocols.any(|protocol| !protocol.is_empty())
     }
 }
 

@@ -8,7 +8,7 @@ use super::error::{Error, Kind};
 use super::io;
 use super::settings::Settings;
 use super::upstream::Link;
-use crate::http1::{self, Interim, Progress, RequestHead, ResponseHead};
+use crate::http1::{self, Interim, Progress, RequestHead, RequestId, ResponseHead};
 
 /// Interim answers to one request: there is no reason for more than a few, and an endpoint that
 /// sends them without end would keep the request from ever timing out.
@@ -84,6 +84,14 @@ impl<'a> Answering<'a> {
         }
     }
 
+    /// Writes the head that switches protocols as the client gets it, and what came with it.
+    pub(super) fn write_switch(&mut self, id: &RequestId) {
+        self.reply.clear();
+        let bytes = self.answer.filled();
+        http1::write_switch(self.reply, self.response, bytes, id);
+        self.reply.extend_from_slice(&bytes[self.response.len()..]);
+    }
+
     /// Writes the final answer's head as the client gets it; what remains is its body.
     pub(super) fn write_head(&mut self, reply: &http1::Reply<'_>) -> http1::Delivery {
         self.reply.clear();
@@ -95,7 +103,10 @@ impl<'a> Answering<'a> {
 
     fn parse(&mut self) -> Result<Progress, Unanswered> {
         let parsed = self.response.parse(self.answer.filled(), &self.limits, self.request.method());
-        parsed.map_err(|_| Unanswered::Invalid)
+        let progress = parsed.map_err(|_| Unanswered::Invalid)?;
+        // Whoever switches unasked would make us take the next client's request for its protocol.
+        let is_asked = !self.response.switches() || self.request.asks_upgrade();
+        if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }
     }
 
     async fn relay_interim(&mut self, client: &Client) -> Result<(), Unanswered> {

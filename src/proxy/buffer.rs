@@ -5,7 +5,7 @@ use crate::http1::{RequestHead, ResponseHead};
 /// One read, and a usual head with a small body. Larger heads make the buffer grow.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Workspaces that a thread keeps for the next requests: a burst's worth, some 16 MiB.
+/// Workspaces, and buffers, that a thread keeps for what comes next: a burst's worth, some 20 MiB.
 const KEPT_MAX: usize = 256;
 
 /// A window of read bytes that moves through a block of memory.
@@ -99,6 +99,7 @@ pub(super) struct Workspace {
 pub(super) struct Workspaces {
     #[expect(clippy::vec_box, reason = "a session holds a pointer, not half a kilobyte")]
     free: Vec<Box<Workspace>>,
+    buffers: Vec<Buffer>,
 }
 
 impl Workspaces {
@@ -113,6 +114,19 @@ impl Workspaces {
                 reply: Vec::with_capacity(BUFFER_SIZE),
             })
         })
+    }
+
+    /// A buffer by itself, empty.
+    pub(super) fn take_buffer(&mut self) -> Buffer {
+        self.buffers.pop().unwrap_or_else(Buffer::new)
+    }
+
+    /// Keeps it for whoever needs one next.
+    pub(super) fn give_buffer(&mut self, mut buffer: Buffer) {
+        if buffer.is_ordinary() && self.buffers.len() < KEPT_MAX {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
     }
 
     /// Keeps it for the next request, unless there are enough or one large message made it grow.

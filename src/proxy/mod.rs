@@ -26,6 +26,7 @@ pub mod settings;
 mod snapshot;
 mod thread;
 mod tries;
+mod tunnel;
 mod upload;
 mod upstream;
 

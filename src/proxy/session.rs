@@ -17,6 +17,7 @@ use super::refuse::{answer_options, refuse};
 use super::report::Failure;
 use super::thread::Thread;
 use super::tries::{Fault, Tries};
+use super::tunnel;
 use super::upload::{Stopped, Upload};
 use super::upstream::{Link, Role, Upstream};
 use crate::clock;
@@ -24,7 +25,7 @@ use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId
 use crate::pool::{Body, Progress, Repeat};
 
 /// What becomes of a client's connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum After {
     /// It waits for the next request.
     KeepAlive,
@@ -34,6 +35,8 @@ pub(super) enum After {
     Linger,
     /// It ends in a way that nobody takes for the end of an answer.
     Abort,
+    /// It goes on in another protocol, joined to the endpoint's.
+    Tunnel(Link),
 }
 
 /// Why a try failed.
@@ -65,7 +68,7 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
             Arrived::Nothing => After::KeepAlive,
             Arrived::End => After::Close,
         };
-        if after == After::Linger {
+        if matches!(after, After::Linger) {
             client.linger(&mut space.inbound, timeouts.linger).await;
         }
         thread.give_space(space);
@@ -73,6 +76,7 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
             After::KeepAlive => {}
             After::Close | After::Linger => return,
             After::Abort => return client.reset(),
+            After::Tunnel(link) => return tunnel::run(thread, client, link).await,
         }
     }
 }
@@ -81,8 +85,9 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
 async fn answer_all(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
     loop {
         let after = answer(thread, client, space).await;
-        if after != After::KeepAlive || space.inbound.is_empty() {
-            return after;
+        match after {
+            After::KeepAlive if !space.inbound.is_empty() => {}
+            after => return after,
         }
     }
 }
@@ -238,6 +243,9 @@ impl<'a> Exchange<'a> {
 
     /// Delivers the answer whose head has been read, and parts from the endpoint.
     async fn deliver(mut self, link: Link) -> After {
+        if self.answering.response.switches() {
+            return self.switch(link).await;
+        }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
         let repeat = self.repeat();
         let Self { thread, client, request, mut upload, answering, .. } = self;
@@ -261,6 +269,24 @@ impl<'a> Exchange<'a> {
             (Persistence::Close, Persistence::Close) if upload.is_read() => After::Close,
             (Persistence::Close, _) => After::Linger,
         }
+    }
+
+    /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
+    /// said since it asked: not a byte of that could go before.
+    async fn switch(self, link: Link) -> After {
+        let Self { thread, client, id, upload, mut answering, .. } = self;
+        thread.tally.add_answer(answering.response.status());
+        answering.write_switch(id);
+        let stall = thread.settings.timeouts.stall;
+        if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
+            return cut_short(thread, Cut::Client, Framing::UntilClose);
+        }
+        // An endpoint that switches before it has read the question answers another one.
+        let is_sent = upload.is_done();
+        if !is_sent || io::write_all(stall, link.stream(), upload.ahead()).await.is_err() {
+            return cut_short(thread, Cut::Endpoint, Framing::UntilClose);
+        }
+        After::Tunnel(link)
     }
 
     /// Writes the answer's head as the client gets it.

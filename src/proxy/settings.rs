@@ -65,6 +65,9 @@ pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long an idle connection to an endpoint is kept: less than servers' own limits (75 s here
 /// and in nginx, 60 s in many), so that a request rarely meets a connection being closed.
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection that has switched protocols may be silent. Protocols that stay silent for
+/// long send pings, and TCP finds a peer that is gone; this ends what both have forgotten.
+pub const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// How long a client that is refused may go on sending before the connection is dropped: closing
 /// with unread bytes would reset it, and the answer could be lost (RFC 9112 §9.6).
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -146,6 +149,8 @@ pub struct Timeouts {
     pub total: Duration,
     /// A connection to an endpoint without a request.
     pub upstream_idle: Duration,
+    /// A connection that has switched protocols, without a byte in either direction.
+    pub tunnel_idle: Duration,
     /// A refused client that goes on sending.
     pub linger: Duration,
 }
@@ -213,6 +218,7 @@ impl Default for Timeouts {
             stall: STALL_TIMEOUT,
             total: TOTAL_TIMEOUT,
             upstream_idle: UPSTREAM_IDLE_TIMEOUT,
+            tunnel_idle: TUNNEL_IDLE_TIMEOUT,
             linger: LINGER_TIMEOUT,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::buffer::{Workspace, Workspaces};
+use super::buffer::{Buffer, Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
 use super::engine::Starting;
@@ -187,6 +187,14 @@ impl Thread {
 
     pub(super) fn give_space(&self, space: Box<Workspace>) {
         self.spaces.borrow_mut().give(space);
+    }
+
+    pub(super) fn take_buffer(&self) -> Buffer {
+        self.spaces.borrow_mut().take_buffer()
+    }
+
+    pub(super) fn give_buffer(&self, buffer: Buffer) {
+        self.spaces.borrow_mut().give_buffer(buffer);
     }
 
     pub(super) fn earn_retry(&self) {

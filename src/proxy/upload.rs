@@ -131,6 +131,11 @@ impl<'a> Upload<'a> {
         self.replay
     }
 
+    /// What the client has sent beyond its request.
+    pub(super) fn ahead(&self) -> &[u8] {
+        self.inbound.filled()
+    }
+
     /// The memory that this request takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         self.outbound.len() + self.inbound.filled().len()

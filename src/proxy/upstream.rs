@@ -50,6 +50,17 @@ pub(super) enum Role {
     Waiting,
     /// A request on it must end here.
     Bound,
+    /// It carries another protocol than HTTP, for as long as both sides like.
+    Switched,
+}
+
+impl Role {
+    fn ends_when_lost(self) -> bool {
+        match self {
+            Self::Waiting | Self::Switched => true,
+            Self::Idle | Self::Bound => false,
+        }
+    }
 }
 
 /// Which connections a try may use.
@@ -114,7 +125,7 @@ impl Upstream {
         match standing {
             Standing::Serving => return self.is_told_quiet.set(false),
             Standing::Draining => {}
-            Standing::Lost => self.cut_waiting(),
+            Standing::Lost => self.cut_loose(),
         }
         self.idle.borrow_mut().clear();
     }
@@ -178,11 +189,12 @@ impl Upstream {
         Ok(connection)
     }
 
-    /// Ends the connections of the requests that can go elsewhere; each sees it as a closed
-    /// connection before the first byte, and the retry table does the rest.
-    fn cut_waiting(&self) {
+    /// Ends the connections of the requests that can go elsewhere, each of which sees it as a
+    /// closed connection before the first byte, and the retry table does the rest; and those whose
+    /// clients would wait for nothing as long as they are open.
+    fn cut_loose(&self) {
         for connection in self.opened.borrow().iter().filter_map(Weak::upgrade) {
-            if connection.role.get() == Role::Waiting {
+            if connection.role.get().ends_when_lost() {
                 io::wake_by_shutdown(&connection.stream);
             }
         }
@@ -198,13 +210,18 @@ impl Link {
         &self.connection.stream
     }
 
-    /// Says whether the request could still go elsewhere, if the endpoint is lost. If it is
-    /// already, that moment is now.
+    /// Says what becomes of the connection if the endpoint is lost. If it is already, that moment
+    /// is now.
     pub(super) fn set_role(&self, role: Role) {
         self.connection.role.set(role);
-        if role == Role::Waiting && self.upstream().standing.get() == Standing::Lost {
+        if role.ends_when_lost() && self.is_lost() {
             io::wake_by_shutdown(self.stream());
         }
+    }
+
+    /// Whether nothing is expected of the endpoint any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.upstream().standing.get() == Standing::Lost
     }
 
     /// Keeps the connection for the next request, unless there are `idle_max` already.
