@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::address::Address;
+
 /// Keeps an HTTP service up: launches the machines, balances the traffic over them, and replaces
 /// any that fails before a client notices.
 #[derive(Debug, Parser)]
@@ -74,9 +76,10 @@ pub struct UpArgs {
     /// Who makes the instances [default: process].
     #[arg(long, value_enum)]
     pub provider: Option<ProviderKind>,
-    /// A server that already exists, for `--provider static`; repeat it for more.
+    /// A server that already exists, for `--provider static`: IP:PORT or unix:/PATH; repeat it
+    /// for more.
     #[arg(long = "endpoint", value_name = "ADDR")]
-    pub endpoints: Vec<SocketAddr>,
+    pub endpoints: Vec<Address>,
     /// How many instances to keep [default: 3].
     #[arg(long, value_name = "N")]
     pub instances: Option<u32>,

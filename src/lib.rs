@@ -1,6 +1,7 @@
 //! CloudAPS keeps an HTTP service up: it launches the machines, balances the traffic over them,
 //! and replaces any that fails before a client notices. `ARCHITECTURE.md` is the map.
 
+pub mod address;
 pub mod admin;
 pub mod cli;
 pub mod clock;

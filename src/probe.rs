@@ -14,9 +14,11 @@ use hyper::header::{AUTHORIZATION, CONNECTION, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::address::Address;
 use crate::fleet::{Finding, Probe};
 
 /// No health check has more to say; a server that streams without end is cut off here.
@@ -54,12 +56,13 @@ struct ControlAnswer {
 
 /// Asks the instance at `address`. Takes at most `patience`. `None`: it could not be asked, for a
 /// reason of our own, such as no free file descriptor; that says nothing about the instance.
-pub async fn probe(address: SocketAddr, check: &Check, patience: Duration) -> Option<Probe> {
+pub async fn probe(address: &Address, check: &Check, patience: Duration) -> Option<Probe> {
     let path = match check {
         Check::Control { .. } => "/health",
         Check::Path(path) => path,
     };
-    let exchange = send(address, request(Method::GET, path, address, None, Bytes::new()));
+    let question = request((Method::GET, path), &address.authority(), None, Bytes::new());
+    let exchange = send(address, question);
     match timeout(patience, exchange).await {
         Err(_) => Some(found(Finding::TimedOut)),
         Ok(Err(failure)) => finding_of(&failure).map(found),
@@ -78,7 +81,9 @@ pub async fn repoint(
     patience: Duration,
 ) -> Result<(), String> {
     let body = Bytes::from(backend.to_string());
-    let exchange = send(control, request(Method::PUT, "/backend", control, Some(token), body));
+    let control = Address::from(control);
+    let order = request((Method::PUT, "/backend"), &control.authority(), Some(token), body);
+    let exchange = send(&control, order);
     match timeout(patience, exchange).await {
         Err(_) => Err(format!("no answer within {patience:?}")),
         Ok(Err(failure)) => Err(format!("{:#}", anyhow::Error::new(failure))),
@@ -88,14 +93,13 @@ pub async fn repoint(
 }
 
 fn request(
-    method: Method,
-    path: &str,
-    to: SocketAddr,
+    (method, path): (Method, &str),
+    host: &str,
     token: Option<&str>,
     body: Bytes,
 ) -> Request<Full<Bytes>> {
     let bearer = token.map(|token| format!("Bearer {token}"));
-    let builder = Request::builder().method(method).uri(path).header(HOST, to.to_string());
+    let builder = Request::builder().method(method).uri(path).header(HOST, host);
     let builder = builder.header(CONNECTION, "close").header("user-agent", "cloudaps-probe");
     let builder = match bearer {
         Some(bearer) => builder.header(AUTHORIZATION, bearer),
@@ -104,11 +108,23 @@ fn request(
     builder.body(Full::new(body)).expect("the configuration let only valid paths and tokens pass")
 }
 
-async fn send(
-    to: SocketAddr,
+async fn send(to: &Address, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
+    match to {
+        Address::Ip(to) => {
+            let stream = TcpStream::connect(to).await.map_err(Failure::Connect)?;
+            exchange(stream, request).await
+        }
+        Address::Unix(name) => {
+            let stream = UnixStream::connect(name.to_path()).await.map_err(Failure::Connect)?;
+            exchange(stream, request).await
+        }
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Failure> {
-    let stream = TcpStream::connect(to).await.map_err(Failure::Connect)?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Exchange)?;
     let exchange = async move {
@@ -132,8 +148,12 @@ fn finding_of(failure: &Failure) -> Option<Finding> {
             | ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable => Some(Finding::Refused),
-            ErrorKind::TimedOut => Some(Finding::TimedOut),
+            | ErrorKind::NetworkUnreachable
+            // A Unix socket that is not there, or not ours to use.
+            | ErrorKind::NotFound
+            | ErrorKind::PermissionDenied => Some(Finding::Refused),
+            // The last one: the queue of a Unix socket is full.
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => Some(Finding::TimedOut),
             _ => None,
         },
         Failure::Exchange(_) | Failure::Answer => Some(Finding::Failed(0)),

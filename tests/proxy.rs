@@ -10,6 +10,7 @@ mod proxy {
     mod relay;
     mod retry;
     mod streams;
+    mod unix;
     mod upgrade;
     mod world;
 }

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::clock::Instant;
 use crate::controller::{self, Status};
 use crate::fleet::{Group, Ownership};
@@ -71,7 +72,7 @@ pub struct Occupant {
     /// The number of its process, if it is a process on this machine.
     pub pid: Option<u32>,
     /// Where it serves.
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     /// Where it relays to, if it is a forwarder.
     pub backend: Option<SocketAddr>,
     /// Why it has to go, if it has to.
@@ -136,7 +137,7 @@ impl Occupant {
             id: occupant.id.clone(),
             label: occupant.label.clone(),
             pid: occupant.label.strip_prefix("pid ").and_then(|number| number.parse().ok()),
-            address: occupant.address,
+            address: occupant.address.clone(),
             backend: occupant.backend,
             reason: occupant.reason.clone(),
             since_seconds: rounded(now.since(occupant.since).as_secs_f64()),

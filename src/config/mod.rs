@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::address::Address;
 use crate::cli::{ProviderKind, UpArgs};
 use crate::controller::{Cadence, PathChecks};
 use crate::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
@@ -65,7 +66,7 @@ pub enum Provider {
     /// Child processes.
     Process(Processes),
     /// Servers that already exist.
-    Static(Vec<SocketAddr>),
+    Static(Vec<Address>),
 }
 
 /// What the child processes are.

@@ -48,6 +48,8 @@ fn every_refusal_names_the_line_the_key_the_value_and_what_is_allowed() {
         ("instnces = 3", &["line 1", "instnces", "expected one of", "`instances`"]),
         ("provider = \"docker\"", &["line 1", "docker", "`process`", "`static`"]),
         ("[probe]\ntimeout = \"0s\"", &["line 2", "timeout = \"0s\"", "10ms to 1m"]),
+        ("endpoints = [\"/run/a\"]", &["line 1", "/run/a", "127.0.0.1:8080", "unix:/PATH"]),
+        ("endpoints = [\"unix:a\"]", &["line 1", "unix:a", "unix:/run/app.sock"]),
         ("[probe]\ntimeout = 3", &["line 2", "timeout = 3", "\"500ms\""]),
         ("[proxy]\nbalance = \"best\"", &["line 2", "best", "`round_robin`"]),
         ("[instance]\ncommand = []", &["line 2", "command", "the program"]),

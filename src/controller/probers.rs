@@ -1,13 +1,13 @@
 //! One probing task per instance, started and stopped as the fleet changes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Cadence, PathChecks};
+use crate::address::Address;
 use crate::fleet::{Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
 use crate::probe::{self, Check};
 
@@ -29,7 +29,7 @@ struct Prober {
 /// Whom to ask, and how.
 struct Target {
     id: InstanceId,
-    address: SocketAddr,
+    address: Address,
     check: Check,
 }
 
@@ -100,13 +100,13 @@ fn is_worth_asking(tracked: &Tracked) -> bool {
 fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
     let instance = &tracked.instance;
     let (address, check) = match instance.control {
-        Some(control) => (control, Check::Control { instance: instance.id.to_string() }),
+        Some(control) => (control.into(), Check::Control { instance: instance.id.to_string() }),
         None => {
             let path = match instance.slot.group {
                 Group::Instances => checks.instances.clone(),
                 Group::Backend => checks.backend.clone(),
             };
-            (instance.address?, Check::Path(path))
+            (instance.address.clone()?, Check::Path(path))
         }
     };
     Some(Target { id: instance.id.clone(), address, check })
@@ -120,7 +120,7 @@ async fn run(
 ) {
     loop {
         let steady = *interval.borrow_and_update();
-        let found = probe::probe(target.address, &target.check, cadence.timeout).await;
+        let found = probe::probe(&target.address, &target.check, cadence.timeout).await;
         let wait = match found {
             // Silence is worth asking again at once: it is over soon, or a verdict is due.
             Some(Probe { finding: Finding::Refused | Finding::TimedOut, .. }) => {

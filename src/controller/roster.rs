@@ -1,11 +1,11 @@
 //! From instances to endpoints: what the data plane sees of the fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::address::Address;
 use crate::clock::Instant;
 use crate::fleet::{Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
 use crate::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
@@ -28,7 +28,7 @@ pub(super) struct Roster {
 #[derive(Debug)]
 struct Listed {
     endpoint: EndpointId,
-    address: SocketAddr,
+    address: Address,
     since: Instant,
     standing: Standing,
     weight: Weight,
@@ -95,7 +95,7 @@ impl Roster {
 
     /// Brings one instance's entry up to date; says whether the data plane has to know.
     fn list(&mut self, tracked: &Tracked, open: Opening, now: Instant) -> bool {
-        let Some(address) = tracked.instance.address else { return false };
+        let Some(address) = &tracked.instance.address else { return false };
         let Some(standing) = standing_of(tracked, open) else { return false };
         let weight = match tracked.health.load() {
             Load::Normal => Weight::FULL,
@@ -103,7 +103,7 @@ impl Roster {
         };
         let id = &tracked.instance.id;
         if let Some(listed) = self.listed.get_mut(id)
-            && listed.address == address
+            && listed.address == *address
         {
             return listed.update(standing, weight, now);
         }
@@ -114,7 +114,7 @@ impl Roster {
         self.given += 1;
         let listed = Listed {
             endpoint: EndpointId::new(self.given),
-            address,
+            address: address.clone(),
             since: now,
             standing,
             weight,
@@ -128,7 +128,7 @@ impl Roster {
     fn endpoints(&self) -> Vec<Endpoint> {
         let endpoints = self.listed.values().map(|listed| Endpoint {
             id: listed.endpoint,
-            address: listed.address,
+            address: listed.address.clone(),
             weight: listed.weight,
             since: listed.since,
             standing: listed.standing,

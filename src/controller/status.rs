@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::roster::Roster;
+use crate::address::Address;
 use crate::clock::Instant;
 use crate::fleet::{Fleet, Group, Hold, Operation, Ownership, Slot, Spec, Tracked};
 use crate::pool::Traffic;
@@ -46,7 +47,7 @@ pub struct Occupant {
     /// What a person would look for, such as `pid 4242`.
     pub label: String,
     /// Where it serves.
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     /// Where it relays to, if it is a forwarder.
     pub backend: Option<SocketAddr>,
     /// Where it is in its life.
@@ -130,7 +131,7 @@ fn occupant(tracked: &Tracked, roster: &Roster) -> Occupant {
     Occupant {
         id: tracked.instance.id.to_string(),
         label: tracked.instance.label.clone(),
-        address: tracked.instance.address,
+        address: tracked.instance.address.clone(),
         backend: tracked.backend,
         phase: tracked.phase.name(),
         reason: tracked.phase.reason().map(ToString::to_string),

@@ -127,7 +127,7 @@ impl Fleet {
             let vitals = instance.vitals.clone();
             let id = instance.id.clone();
             // A listing that began before the machine had an address must not take it away again.
-            let address = instance.address.or(tracked.instance.address);
+            let address = instance.address.or_else(|| tracked.instance.address.take());
             let control = instance.control.or(tracked.instance.control);
             tracked.instance = Instance { address, control, ..instance };
             if let Vitals::Gone(how) = vitals {

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::address::Address;
+
 /// A set of interchangeable instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
@@ -150,7 +152,7 @@ pub struct Instance {
     /// The launch that made it, read back from its tag. Servers of provider `static` have none.
     pub token: Option<LaunchToken>,
     /// Where it serves traffic; unknown until the machine has an address.
-    pub address: Option<SocketAddr>,
+    pub address: Option<Address>,
     /// Where a forwarder answers `/health` and takes a new backend, apart from user traffic.
     /// `None`: the probe asks `address` itself.
     pub control: Option<SocketAddr>,

@@ -225,7 +225,7 @@ impl Fleet {
     pub fn backend_address(&self) -> Option<SocketAddr> {
         let filling = self.members(Group::Backend).filter(|tracked| tracked.phase.fills_slot());
         let stays = filling.min_by_key(|tracked| tracked.precedence());
-        stays.and_then(|tracked| tracked.instance.address)
+        stays.and_then(|tracked| tracked.instance.address.as_ref()?.ip())
     }
 
     /// The token that the `ahead`-th launch from now on will have.

@@ -32,7 +32,7 @@ impl Backend {
     }
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        serving(&self.pool.borrow()).map(|endpoint| endpoint.address)
+        serving(&self.pool.borrow()).and_then(|endpoint| endpoint.address.ip())
     }
 
     /// Sends everything there from now on. What is in flight at the one before finishes. Even the
@@ -45,7 +45,7 @@ impl Backend {
                 .map(|endpoint| Endpoint { standing: Standing::Draining, ..endpoint.clone() });
             let endpoint = Endpoint {
                 id: EndpointId::new(next),
-                address,
+                address: address.into(),
                 weight: Weight::FULL,
                 since: clock::now(),
                 standing: Standing::Serving,

@@ -10,9 +10,9 @@ mod retry;
 mod traffic;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::clock::Instant;
 
 pub use budget::{Budget, BudgetLimits};
@@ -97,7 +97,7 @@ pub struct Endpoint {
     /// Its name, which outlives snapshots.
     pub id: EndpointId,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Its share.
     pub weight: Weight,
     /// When it began to serve; the slow start counts from here.

@@ -3,11 +3,11 @@
 //! They are probed, ejected and picked like any other; none is ever launched or terminated.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 
 use anyhow::anyhow;
 
 use super::{Error, Fault};
+use crate::address::Address;
 use crate::clock;
 use crate::fleet::{Group, Instance, InstanceId, Launch, Slot, Vitals};
 
@@ -18,21 +18,21 @@ pub struct Provider {
 }
 
 /// The same server twice would get twice its share of the traffic by accident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("endpoint {0} is given twice: allowed is each address once")]
-pub struct Duplicate(pub SocketAddr);
+pub struct Duplicate(pub Address);
 
 impl Provider {
     /// Takes the servers; each fills a slot, in the order given.
     ///
     /// # Errors
     /// An address is given twice.
-    pub fn new(endpoints: &[SocketAddr]) -> Result<Self, Duplicate> {
+    pub fn new(endpoints: &[Address]) -> Result<Self, Duplicate> {
         let mut seen = BTreeSet::new();
-        if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(**endpoint)) {
-            return Err(Duplicate(*twice));
+        if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(*endpoint)) {
+            return Err(Duplicate(twice.clone()));
         }
-        let instances = (0..).zip(endpoints).map(|(index, at)| instance(index, *at)).collect();
+        let instances = (0..).zip(endpoints).map(|(index, at)| instance(index, at)).collect();
         Ok(Self { instances })
     }
 }
@@ -51,12 +51,12 @@ impl super::Provider for Provider {
     }
 }
 
-fn instance(index: u32, address: SocketAddr) -> Instance {
+fn instance(index: u32, address: &Address) -> Instance {
     Instance {
         id: InstanceId::new(address.to_string()),
         slot: Slot { group: Group::Instances, index },
         token: None,
-        address: Some(address),
+        address: Some(address.clone()),
         control: None,
         vitals: Vitals::Running,
         label: address.to_string(),

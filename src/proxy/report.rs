@@ -51,7 +51,8 @@ impl Failure {
         const OURS: [Errno; 5] =
             [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
         match Errno::from_io_error(error) {
-            Some(Errno::CONNREFUSED) => Self::Refused,
+            // A Unix socket's file is gone with its server, or was not made yet.
+            Some(Errno::CONNREFUSED | Errno::NOENT) => Self::Refused,
             Some(errno) if OURS.contains(&errno) => Self::Exhausted,
             _ => Self::Unreachable,
         }

@@ -15,11 +15,12 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::address::Address;
+
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpStream),
-    #[expect(dead_code, reason = "to come")]
     Unix(UnixStream),
 }
 
@@ -31,7 +32,15 @@ impl From<TcpStream> for Socket {
 
 impl Socket {
     /// Opens a connection.
-    pub(super) async fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn connect(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Ip(address) => Self::connect_tcp(*address).await,
+            // Done at once: a listener whose queue is full refuses instead of letting us wait.
+            Address::Unix(name) => UnixStream::connect(name.to_path()).await.map(Self::Unix),
+        }
+    }
+
+    async fn connect_tcp(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         // With nobody listening on a local port, the system may choose that very port for our
         // side, and the socket is then connected to itself.

@@ -236,7 +236,7 @@ impl Thread {
         };
         if let Some(until) = ejected {
             self.tally.add(Count::Ejections);
-            let (endpoint, address) = (upstream.id, upstream.address);
+            let (endpoint, address) = (upstream.id, &upstream.address);
             tracing::info!(%endpoint, %address, %failure, %until, "endpoint ejected");
         }
         let _ = self.reports.try_send(Report::Failed { endpoint: upstream.id, failure });

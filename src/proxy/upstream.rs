@@ -1,7 +1,6 @@
 //! One thread's side of an endpoint: its connections, and the request in flight on one of them.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +10,14 @@ use tokio::sync::Notify;
 use super::io;
 use super::report::Failure;
 use super::socket::Socket;
+use crate::address::Address;
 use crate::pool::{Endpoint, EndpointId, Standing, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) id: EndpointId,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) traffic: Arc<Traffic>,
     thread: usize,
     standing: Cell<Standing>,
@@ -106,7 +106,7 @@ impl Upstream {
     pub(super) fn new(endpoint: &Endpoint, thread: usize, settled: Rc<Notify>) -> Self {
         Self {
             id: endpoint.id,
-            address: endpoint.address,
+            address: endpoint.address.clone(),
             traffic: Arc::clone(&endpoint.traffic),
             thread,
             standing: Cell::new(Standing::Serving),
@@ -171,7 +171,7 @@ impl Upstream {
     }
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
-        let connected = io::within(limit, Socket::connect(self.address)).await;
+        let connected = io::within(limit, Socket::connect(&self.address)).await;
         let stream = connected
             .map_err(|_| Failure::Unreachable)?
             .map_err(|error| Failure::of_connect(&error))?;

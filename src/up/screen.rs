@@ -111,9 +111,9 @@ fn summary(status: &Status, addresses: &Addresses) -> String {
     line("balancer", &format_args!("http://{}", addresses.balancer), "");
     for row in &status.rows {
         if let Some(of) = &row.occupant
-            && let Some(address) = of.address
+            && let Some(address) = &of.address
         {
-            line(&row.slot.to_string(), &format_args!("http://{address}"), &of.label);
+            line(&row.slot.to_string(), &address.url(), &of.label);
         }
     }
     line("admin", &format_args!("http://{}", addresses.admin), "");

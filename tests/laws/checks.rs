@@ -73,7 +73,8 @@ impl World {
             Action::Repoint { to, .. } => {
                 let stays = |of: &Tracked| matches!(of.phase, Phase::Starting | Phase::Serving);
                 let mut backends = self.fleet.members(Group::Backend);
-                let is_one = backends.any(|of| of.instance.address == Some(*to) && stays(of));
+                let is_one =
+                    backends.any(|of| of.instance.address == Some((*to).into()) && stays(of));
                 law(is_one, || format!("forwarders follow a backend that stays: {action}"))
             }
         }

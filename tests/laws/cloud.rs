@@ -155,7 +155,7 @@ impl Cloud {
             id: InstanceId::new(format!("m{number:03}")),
             slot,
             token: Some(token.clone()),
-            address: Some(local(20_000 + number)),
+            address: Some(local(20_000 + number).into()),
             control: (slot.group == Group::Instances).then(|| local(40_000 + number)),
             vitals: Vitals::Running,
             label: String::new(),

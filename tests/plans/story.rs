@@ -318,7 +318,7 @@ impl World {
             id: InstanceId::new(name.as_str()),
             slot,
             token: is_ours.then(|| LaunchToken::recorded(&format!("earlier-{name}"))),
-            address: Some(local(20_000 + number)),
+            address: Some(local(20_000 + number).into()),
             control: is_forwarder.then(|| local(30_000 + number)),
             vitals: Vitals::Running,
             label: format!("machine {name}"),
@@ -330,7 +330,10 @@ impl World {
 
     fn backend(&self) -> Option<SocketAddr> {
         let is_backend = |machine: &&Machine| machine.instance.slot.group == Group::Backend;
-        self.machines.values().find(is_backend).and_then(|machine| machine.instance.address)
+        self.machines
+            .values()
+            .find(is_backend)
+            .and_then(|machine| machine.instance.address.as_ref()?.ip())
     }
 
     fn machine(&self, name: &str) -> Result<&Machine, String> {

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::slice;
 
+use cloudaps::address::Address;
 use cloudaps::fleet::{InstanceId, Vitals};
 use cloudaps::provider::fixed;
 use cloudaps::provider::process::Workload;
@@ -53,7 +54,7 @@ async fn processes_of_a_users_server_keep_the_contract() {
 async fn a_users_server_serves_at_the_address_that_it_was_given() {
     let world = World::with("unused", |config| config.instances = python());
     let instance = world.launch(0).await;
-    let address = instance.address.unwrap();
+    let address = instance.address.unwrap().ip().unwrap();
     assert!((20_000..32_000).contains(&address.port()), "{address}");
     let answer = eventually("an answer of the server", || ask(address)).await;
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
@@ -72,10 +73,13 @@ async fn two_launches_of_one_token_at_once_make_one_instance() {
 
 #[tokio::test]
 async fn given_servers_are_listed_and_never_launched_or_ended() {
-    let endpoints: [SocketAddr; 2] = ["127.0.0.1:81", "127.0.0.1:80"].map(|at| at.parse().unwrap());
+    let endpoints: [Address; 2] = ["127.0.0.1:81", "unix:/a.sock"].map(|at| at.parse().unwrap());
     let provider = fixed::Provider::new(&endpoints).unwrap();
     let listed = provider.list().await.unwrap();
-    assert_eq!(listed.iter().map(|one| one.address.unwrap()).collect::<Vec<_>>(), endpoints);
+    assert_eq!(
+        listed.iter().map(|one| one.address.clone().unwrap()).collect::<Vec<_>>(),
+        endpoints
+    );
     assert_eq!(listed.iter().map(|one| one.slot.index).collect::<Vec<_>>(), [0, 1]);
     assert!(listed.iter().all(|one| one.token.is_none() && one.vitals == Vitals::Running));
     assert_eq!(listed[0].id, InstanceId::new("127.0.0.1:81"));
@@ -90,7 +94,7 @@ async fn given_servers_are_listed_and_never_launched_or_ended() {
 
 #[test]
 fn a_server_that_is_given_twice_is_refused_by_name() {
-    let endpoints = ["127.0.0.1:80".parse().unwrap(); 2];
+    let endpoints = ["127.0.0.1:80", "127.0.0.1:80"].map(|at| at.parse().unwrap());
     let error = fixed::Provider::new(&endpoints).unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:80"), "{error}");
 }

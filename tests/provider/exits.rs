@@ -97,7 +97,8 @@ async fn a_forwarder_is_given_the_secret_and_a_control_address_of_its_own() {
         config.instances = Workload::Forwarder { config: None, threads: 1 };
     });
     let instance = world.launch(0).await;
-    let (address, control) = (instance.address.unwrap(), instance.control.unwrap());
+    let (address, control) =
+        (instance.address.clone().unwrap().ip().unwrap(), instance.control.unwrap());
     assert_ne!(address, control);
     let args = format!("forward --listen {address} --control {control} --threads 1");
     assert_eq!(world.said(&instance, "args=").await, args);

@@ -2,9 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudaps::address::Address;
 use cloudaps::clock;
 use cloudaps::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
 use cloudaps::proxy::{Counters, Engine, Report, Running, Settings};
@@ -32,6 +35,12 @@ pub(super) struct Proxy {
 impl Proxy {
     /// An engine over these endpoints; their ids are 0, 1, …
     pub(super) fn start(settings: Settings, addresses: &[SocketAddr]) -> Self {
+        let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
+        Self::start_over(settings, &addresses)
+    }
+
+    /// The same, over endpoints of any kind.
+    pub(super) fn start_over(settings: Settings, addresses: &[Address]) -> Self {
         let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
         let (pool, followed) = watch::channel(Arc::default());
         let (sender, reports) = mpsc::channel(256);
@@ -43,7 +52,7 @@ impl Proxy {
             endpoints: Vec::new(),
         };
         for address in addresses {
-            proxy.endpoints.push(endpoint(proxy.endpoints.len(), *address, engine.threads()));
+            proxy.endpoints.push(endpoint(proxy.endpoints.len(), address, engine.threads()));
         }
         proxy.publish();
         proxy.running = Some(engine.start(followed, sender).unwrap());
@@ -57,7 +66,7 @@ impl Proxy {
     /// One more endpoint.
     pub(super) fn add(&mut self, address: SocketAddr) {
         let threads = self.running().threads();
-        self.endpoints.push(endpoint(self.endpoints.len(), address, threads));
+        self.endpoints.push(endpoint(self.endpoints.len(), &address.into(), threads));
         self.publish();
     }
 
@@ -105,10 +114,10 @@ impl Proxy {
     }
 }
 
-fn endpoint(index: usize, address: SocketAddr, threads: usize) -> Endpoint {
+fn endpoint(index: usize, address: &Address, threads: usize) -> Endpoint {
     Endpoint {
         id: EndpointId::new(index as u64),
-        address,
+        address: address.clone(),
         weight: Weight::FULL,
         since: clock::now(),
         standing: Standing::Serving,
@@ -175,9 +184,38 @@ impl Origin {
     }
 }
 
-fn is_readable(listener: &TcpListener, limit: Duration) -> bool {
+fn is_readable(listener: &impl AsFd, limit: Duration) -> bool {
     let limit = Timespec { tv_sec: limit.as_secs().try_into().unwrap(), tv_nsec: 0 };
     poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&limit)).unwrap() > 0
+}
+
+/// A server that a test plays on a Unix-domain socket.
+pub(super) struct UnixOrigin {
+    listener: UnixListener,
+    address: Address,
+}
+
+impl UnixOrigin {
+    /// Listens at `unix:/PATH` in a folder of the test, or at an abstract name.
+    pub(super) fn new(address: &str) -> Self {
+        let address: Address = address.parse().unwrap();
+        let Address::Unix(name) = &address else { panic!("{address} is no Unix socket") };
+        let socket =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&socket2::SockAddr::unix(name.to_path()).unwrap()).unwrap();
+        socket.listen(8).unwrap();
+        Self { listener: socket.into(), address }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        self.address.clone()
+    }
+
+    /// The next connection.
+    pub(super) fn accept(&self) -> Wire {
+        assert!(is_readable(&self.listener, DEADLINE), "nobody connected");
+        Wire::new(self.listener.accept().unwrap().0)
+    }
 }
 
 /// One end of a connection.
@@ -192,10 +230,13 @@ impl Wire {
         Self::new(TcpStream::connect(address).unwrap())
     }
 
-    fn new(stream: TcpStream) -> Self {
+    /// Over TCP or within this machine: what is asked of it here is the same for both.
+    fn new(stream: impl Into<OwnedFd>) -> Self {
+        let stream = TcpStream::from(stream.into());
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
-        stream.set_nodelay(true).unwrap();
+        // There is no such thing within this machine.
+        let _ = stream.set_nodelay(true);
         Self { stream, ahead: Vec::new() }
     }
 

@@ -6,21 +6,23 @@ use super::rust::{Part, Source, leading_word, line_number, occurrences};
 /// Each top-level module with the modules that it may import. A module only imports from rows
 /// above its own, so the table cannot have a cycle.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
-    ("cli", &[]),
+    ("address", &[]),
+    ("cli", &["address"]),
     ("clock", &[]),
     ("http1", &[]),
-    ("fleet", &["clock"]),
-    ("pool", &["clock"]),
+    ("fleet", &["address", "clock"]),
+    ("pool", &["address", "clock"]),
     ("state_dir", &[]),
-    ("provider", &["clock", "fleet", "state_dir"]),
-    ("proxy", &["clock", "http1", "pool"]),
-    ("probe", &["fleet"]),
-    ("controller", &["clock", "fleet", "pool", "probe", "provider", "proxy"]),
+    ("provider", &["address", "clock", "fleet", "state_dir"]),
+    ("proxy", &["address", "clock", "http1", "pool"]),
+    ("probe", &["address", "fleet"]),
+    ("controller", &["address", "clock", "fleet", "pool", "probe", "provider", "proxy"]),
     ("tasks", &["cli", "clock"]),
     ("task_client", &["cli", "clock"]),
     (
         "config",
         &[
+            "address",
             "cli",
             "clock",
             "controller",
@@ -35,7 +37,10 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("forwarder", &["cli", "clock", "http1", "pool", "proxy"]),
-    ("admin", &["cli", "clock", "config", "controller", "fleet", "provider", "state_dir"]),
+    (
+        "admin",
+        &["address", "cli", "clock", "config", "controller", "fleet", "provider", "state_dir"],
+    ),
     (
         "up",
         &[

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::thread;
 
 use rustix::process::Signal;
@@ -38,6 +39,30 @@ fn a_server_of_ones_own_is_balanced_and_healed_the_same_way() {
     load.await_answers(100);
     load.stop().assert_nothing_lost();
     assert_eq!(pid_in(&after, "instance-0"), pid_in(&before, "instance-0"));
+    assert!(system.stop().success());
+}
+
+#[test]
+fn a_server_behind_a_unix_socket_is_probed_and_balanced_over_like_any_other() {
+    let place = Place::new();
+    let folder = place.write("folder", "").parent().unwrap().to_owned();
+    let path = folder.join("app.sock");
+    let local = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || local.incoming().flatten().for_each(|stream| tell(stream, "local")));
+    let (remote, socket) = (Server::start("remote"), format!("unix:{}", path.display()));
+    let addresses = [socket.clone(), remote.address.to_string()];
+    let flags = ["--provider", "static", "--endpoint", &addresses[0], "--endpoint", &addresses[1]];
+    let system = System::up_with(&place, &flags);
+    let status = system.await_complete();
+    assert_eq!(answers(&system), ["local", "remote"]);
+    let shown = status.slots[0].occupant.as_ref().unwrap().address.as_ref().unwrap().to_string();
+    assert_eq!(shown, socket);
+    let table = place.operate(&["status"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains(&socket), "{table:?}");
+    // Nobody can connect any more, which the next probes find.
+    std::fs::remove_file(&path).unwrap();
+    system.await_status("found gone", |status| status.instances.serving == 1);
+    assert_eq!(answers(&system), ["remote"]);
     assert!(system.stop().success());
 }
 
@@ -86,15 +111,18 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let mut head = [0; 4096];
-                // A request of this test fits into one segment.
-                if stream.read(&mut head).is_ok_and(|read| read > 0) {
-                    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
-                    let _ = write!(stream, "{head}: {}\r\n\r\n{name}", name.len());
-                }
-            }
+            listener.incoming().flatten().for_each(|stream| tell(stream, name));
         });
         Self { address }
+    }
+}
+
+/// Answers one request with a name.
+fn tell(mut stream: impl Read + Write, name: &str) {
+    let mut head = [0; 4096];
+    // A request of this test fits into one segment.
+    if stream.read(&mut head).is_ok_and(|read| read > 0) {
+        let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length";
+        let _ = write!(stream, "{head}: {}\r\n\r\n{name}", name.len());
     }
 }

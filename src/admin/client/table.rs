@@ -58,7 +58,7 @@ fn cells(row: &Row) -> [String; 8] {
     [
         slot,
         state,
-        shown(occupant.address),
+        shown(occupant.address.as_ref()),
         if occupant.label.is_empty() { nothing() } else { occupant.label.clone() },
         age(occupant.since_seconds),
         shown(occupant.in_flight),

@@ -14,7 +14,7 @@ const EJECTION: Ejection =
 fn endpoint(number: u64, standing: Standing) -> Endpoint {
     Endpoint {
         id: EndpointId::new(number),
-        address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        address: SocketAddr::from(([127, 0, 0, 1], 1)).into(),
         weight: Weight::FULL,
         since: Instant::START,
         standing,

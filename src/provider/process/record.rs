@@ -79,7 +79,7 @@ impl Record {
             id: self.id(),
             slot: self.slot,
             token: Some(self.token.clone()),
-            address: Some(self.address),
+            address: Some(self.address.into()),
             control: self.control,
             vitals,
             label: self.process.as_ref().map_or_else(String::new, |at| format!("pid {}", at.pid)),
