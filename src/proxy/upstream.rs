@@ -174,7 +174,7 @@ impl Upstream {
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
         let connected = timeout(limit, TcpStream::connect(self.address)).await;
         let stream = connected
-            .map_err(|_| Failure::Unreachable)?
+            .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;
         // With nobody listening on a local port, the system may choose that very port for our
         // side, and the socket is then connected to itself.
