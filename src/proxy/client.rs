@@ -5,12 +5,12 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::buffer::Buffer;
 use super::error::{Error, Kind};
 use super::io;
+use super::socket::Socket;
 use crate::http1::{Limits, Peer, Progress, RequestHead};
 
 /// Bytes that a refused client may still send before it is cut off: what a client with a window
@@ -20,7 +20,7 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     /// The address, as the forwarding headers name it.
     pub(super) peer: Peer,
     is_idle: Cell<bool>,
@@ -36,7 +36,7 @@ pub(super) enum Waited {
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, address: SocketAddr) -> Self {
+    pub(super) fn new(stream: Socket, address: SocketAddr) -> Self {
         // An IPv4 client of a dual-stack listener is named as what it is.
         Self { stream, peer: Peer::from(address.ip().to_canonical()), is_idle: Cell::new(false) }
     }
@@ -97,7 +97,7 @@ impl Client {
     /// Says that no more will come, and lets the client read what was said before its own bytes
     /// make the system reset the connection (RFC 9112 §9.6).
     pub(super) async fn linger(&self, inbound: &mut Buffer, limit: Duration) {
-        if SockRef::from(&self.stream).shutdown(Shutdown::Write).is_err() {
+        if self.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
         let discard = async {

@@ -26,6 +26,7 @@ mod run;
 mod session;
 pub mod settings;
 mod snapshot;
+mod socket;
 mod thread;
 mod tries;
 mod tunnel;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinSet, LocalSet};
@@ -19,6 +19,7 @@ use super::counters::Tally;
 use super::engine::Starting;
 use super::report::Report;
 use super::session::serve;
+use super::socket::Socket;
 use super::thread::Thread;
 use crate::pool::Pool;
 
@@ -121,7 +122,7 @@ async fn accept(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTrac
             thread.parted.notified().await;
         }
         match listener.accept().await {
-            Ok((stream, address)) => admit(thread, sessions, stream, address),
+            Ok((stream, address)) => admit(thread, sessions, stream.into(), address),
             Err(error) => recover(thread, &error).await,
         }
     }
@@ -131,13 +132,13 @@ async fn accept(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTrac
 async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTracker) {
     for _ in 0..LAST_ACCEPTS_MAX {
         match timeout(Duration::ZERO, listener.accept()).await {
-            Ok(Ok((stream, address))) => admit(thread, sessions, stream, address),
+            Ok(Ok((stream, address))) => admit(thread, sessions, stream.into(), address),
             Ok(Err(_)) | Err(_) => return,
         }
     }
 }
 
-fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: TcpStream, address: SocketAddr) {
+fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: Socket, address: SocketAddr) {
     let client = Rc::new(Client::new(stream, address));
     thread.enter(&client);
     let thread = Rc::clone(thread);

@@ -6,11 +6,11 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::client::Client;
 use super::io::{Arrived, arrived, readable, write_all};
+use super::socket::Socket;
 use super::thread::Thread;
 use super::upstream::{Link, Role};
 use crate::clock::{self, Instant};
@@ -57,7 +57,7 @@ pub(super) async fn run(thread: &Thread, client: &Client, link: Link) {
 impl Tunnel<'_> {
     /// Carries what `from` says to `to`, and its end. A side that does not read stops the other
     /// from being read. Holds a buffer only while there is something in it.
-    async fn carry(&self, from: &TcpStream, to: &TcpStream) -> io::Result<()> {
+    async fn carry(&self, from: &Socket, to: &Socket) -> io::Result<()> {
         loop {
             readable(from).await?;
             let mut buffer = self.thread.take_buffer();
@@ -78,10 +78,10 @@ impl Tunnel<'_> {
     }
 
     /// The other side may still answer, but has no reason to be long about it.
-    fn half_close(&self, to: &TcpStream) -> io::Result<()> {
+    fn half_close(&self, to: &Socket) -> io::Result<()> {
         self.idle.set(self.idle.get().min(self.thread.settings.timeouts.stall));
         self.moved.set(clock::now());
-        SockRef::from(to).shutdown(Shutdown::Write)
+        to.shutdown(Shutdown::Write)
     }
 
     /// Returns when nothing was said for as long as is allowed.

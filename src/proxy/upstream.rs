@@ -6,12 +6,11 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::io;
 use super::report::Failure;
+use super::socket::Socket;
 use crate::pool::{Endpoint, EndpointId, Standing, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
@@ -36,7 +35,7 @@ pub(super) struct Upstream {
 /// A connection to an endpoint.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     role: Cell<Role>,
     /// The tick of the thread's clock in which it was given back.
     idle_since: Cell<u32>,
@@ -164,7 +163,7 @@ impl Upstream {
         self.opened.borrow_mut().retain(|connection| connection.strong_count() > 0);
     }
 
-    fn take_idle(&self, is_quiet: fn(&TcpStream) -> bool) -> Option<Rc<Connection>> {
+    fn take_idle(&self, is_quiet: fn(&Socket) -> bool) -> Option<Rc<Connection>> {
         let mut idle = self.idle.borrow_mut();
         // Unsolicited bytes would be taken for the answer to this request, and the end of the
         // stream says that the endpoint has closed: either way it is not used again.
@@ -172,17 +171,10 @@ impl Upstream {
     }
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
-        let connected = timeout(limit, TcpStream::connect(self.address)).await;
+        let connected = io::within(limit, Socket::connect(self.address)).await;
         let stream = connected
             .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;
-        // With nobody listening on a local port, the system may choose that very port for our
-        // side, and the socket is then connected to itself.
-        if stream.local_addr().is_ok_and(|local| local == self.address) {
-            return Err(Failure::Refused);
-        }
-        // Without it a request in two pieces waits for an acknowledgement (RFC 896).
-        let _ = stream.set_nodelay(true);
         let connection =
             Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });
         self.opened.borrow_mut().push(Rc::downgrade(&connection));
@@ -206,7 +198,7 @@ impl Link {
         &self.seat.0
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
+    pub(super) fn stream(&self) -> &Socket {
         &self.connection.stream
     }
 
