@@ -39,7 +39,7 @@ struct Listed {
 
 /// Whether the failure means that nobody listens there.
 pub(super) const fn is_refusal(failure: Failure) -> bool {
-    matches!(failure, Failure::Refused | Failure::Unreachable)
+    matches!(failure, Failure::Refused | Failure::Unreachable | Failure::ConnectTimedOut)
 }
 
 impl Roster {

@@ -9,6 +9,7 @@
 //! Heads ([`RequestHead`], [`ResponseHead`]) hold offsets, not borrows: they are reused from one
 //! message to the next, and the text they tell about stays in the caller's buffer.
 
+mod accept;
 mod body;
 pub mod chunked;
 mod date;
@@ -26,6 +27,7 @@ mod response;
 mod syntax;
 mod target;
 
+pub use accept::Form;
 pub use body::{Body, Decoded};
 pub use date::date;
 pub use forward::{Forwarding, Hop, Peer, Scheme, write_request};

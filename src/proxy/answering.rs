@@ -8,7 +8,7 @@ use super::error::{Error, Kind};
 use super::io;
 use super::settings::Settings;
 use super::upstream::Link;
-use crate::http1::{self, Interim, Progress, RequestHead, RequestId, ResponseHead};
+use crate::http1::{self, Interim, Progress, Refusal, RequestHead, RequestId, ResponseHead};
 
 /// Interim answers to one request: there is no reason for more than a few, and an endpoint that
 /// sends them without end would keep the request from ever timing out.
@@ -35,6 +35,8 @@ pub(super) enum Unanswered {
     Silent,
     /// What it said is no answer.
     Invalid,
+    /// What it said has no end.
+    TooLarge,
     /// The client's side failed.
     Client(Error),
 }
@@ -103,7 +105,10 @@ impl<'a> Answering<'a> {
 
     fn parse(&mut self) -> Result<Progress, Unanswered> {
         let parsed = self.response.parse(self.answer.filled(), &self.limits, self.request.method());
-        let progress = parsed.map_err(|_| Unanswered::Invalid)?;
+        let progress = parsed.map_err(|refusal| match refusal {
+            Refusal::HeadTooLarge | Refusal::HeadersTooMany => Unanswered::TooLarge,
+            _ => Unanswered::Invalid,
+        })?;
         // Whoever switches unasked would make us take the next client's request for its protocol.
         let is_asked = !self.response.switches() || self.request.asks_upgrade();
         if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }

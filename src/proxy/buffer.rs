@@ -1,5 +1,6 @@
 //! Bytes that were read and not yet used, and the set of them that one request needs.
 
+use super::record::Record;
 use crate::http1::{RequestHead, ResponseHead};
 
 /// One read, and a usual head with a small body. Larger heads make the buffer grow.
@@ -92,6 +93,8 @@ pub(super) struct Workspace {
     pub(super) response: ResponseHead,
     /// The answer as it goes downstream.
     pub(super) reply: Vec<u8>,
+    /// What is remembered of the request.
+    pub(super) record: Record,
 }
 
 /// A thread's workspaces that are not in use.
@@ -112,6 +115,7 @@ impl Workspaces {
                 answer: Buffer::new(),
                 response: ResponseHead::default(),
                 reply: Vec::with_capacity(BUFFER_SIZE),
+                record: Record::default(),
             })
         })
     }

@@ -1,12 +1,9 @@
-//! Why a request was not answered by an endpoint, and what the client is told.
+//! Why a request was not answered by an endpoint, whose doing that was, and which status it gets.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::report::Failure;
-use crate::http1::{Method, Persistence, Refusal, RequestId};
-
-/// Seconds until a client that got a 503 may ask again: a replacement takes about that long.
-const RETRY_AFTER: u32 = 1;
+use crate::http1::{Method, Refusal};
 
 /// A request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +14,15 @@ pub struct Error {
     pub kind: Kind,
 }
 
-/// Where a request failed.
+/// Whose doing it is that a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Between the client and us.
-    Downstream,
-    /// Between us and the endpoints.
-    Upstream,
+    /// The one that sent it, or its network.
+    Client,
+    /// An endpoint, or all of them.
+    Server,
+    /// This machine, or how it was set up.
+    Balancer,
 }
 
 /// How a request failed.
@@ -48,12 +47,22 @@ pub enum Kind {
 }
 
 impl Error {
+    /// Failed on the way from or to the client.
     pub(super) const fn downstream(kind: Kind) -> Self {
-        Self { side: Side::Downstream, kind }
+        let side = match kind {
+            Kind::Refused(Refusal::Loop) => Side::Balancer,
+            _ => Side::Client,
+        };
+        Self { side, kind }
     }
 
+    /// Failed on the way to or from the endpoints.
     pub(super) const fn upstream(kind: Kind) -> Self {
-        Self { side: Side::Upstream, kind }
+        let side = match kind {
+            Kind::Endpoint(Failure::Exhausted) => Side::Balancer,
+            _ => Side::Server,
+        };
+        Self { side, kind }
     }
 
     /// The status to answer with; `None` if nobody is there to read it.
@@ -64,116 +73,103 @@ impl Error {
             Kind::SlowHead | Kind::SlowBody => 408,
             Kind::LargeBody => 413,
             Kind::Gone => return None,
-            Kind::Endpoint(Failure::TimedOut) => 504,
+            Kind::Endpoint(Failure::TimedOut | Failure::ConnectTimedOut) => 504,
             Kind::Endpoint(Failure::Exhausted) | Kind::NoneInTime | Kind::HoldFull => 503,
             Kind::Endpoint(_) => 502,
         })
     }
 
     /// The error type of RFC 9209 §2.3.
-    const fn proxy_status(&self) -> &'static str {
+    #[must_use]
+    pub fn proxy_status(&self) -> &'static str {
         match self.kind {
+            Kind::Refused(Refusal::Loop) => "proxy_loop_detected",
+            // Only what is answered with a 4xx is an error of the request there (§2.3.16).
+            Kind::Refused(refusal) if refusal.status() >= 500 => "proxy_internal_response",
             Kind::Refused(_) | Kind::SlowHead | Kind::SlowBody | Kind::LargeBody | Kind::Gone => {
                 "http_request_error"
             }
             Kind::Endpoint(Failure::Refused) => "connection_refused",
             Kind::Endpoint(Failure::Unreachable) => "destination_ip_unroutable",
+            Kind::Endpoint(Failure::ConnectTimedOut) => "connection_timeout",
             Kind::Endpoint(Failure::Reset) => "connection_terminated",
+            Kind::Endpoint(Failure::Incomplete) => "http_response_incomplete",
             Kind::Endpoint(Failure::TimedOut) => "http_response_timeout",
             Kind::Endpoint(Failure::Invalid) => "http_protocol_error",
+            Kind::Endpoint(Failure::TooLarge) => "http_response_header_section_size",
             Kind::Endpoint(Failure::Exhausted) => "proxy_internal_error",
             Kind::NoneInTime | Kind::HoldFull => "destination_unavailable",
         }
+    }
+
+    /// What the reader of the answer can do, in a sentence.
+    #[must_use]
+    pub fn advice(&self, method: Method) -> &'static str {
+        match (self.kind, self.status()) {
+            (Kind::Endpoint(failure), Some(502 | 504))
+                if !method.is_idempotent() && failure.is_after_sending() =>
+            {
+                "It may have been carried out all the same: check before you send it again."
+            }
+            (_, Some(408)) => "Check the connection and try again.",
+            (_, Some(413)) => "Send less at once.",
+            (_, Some(414)) => "Use a shorter address.",
+            (_, Some(417)) => "Leave out the Expect header.",
+            (_, Some(431)) => {
+                "Send fewer or shorter headers; it often helps to clear the cookies of this site."
+            }
+            (_, Some(505)) => "Use HTTP/1.1.",
+            (_, Some(508)) => {
+                "Whoever runs this service has to find what sends requests back to it."
+            }
+            (Kind::Refused(_), _) => "Sent again in the same form, it will be refused again.",
+            _ => "Try again in a moment.",
+        }
+    }
+}
+
+impl Side {
+    /// Its name, for programs too.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Balancer => "balancer",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What happened, for whoever sent the request: nothing about our insides. Plain ASCII without
+/// quotes, so that it can stand in a header, in JSON and in HTML as it is.
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Refused(refusal) => {
+                return write!(formatter, "the request was refused: {}", refusal.reason());
+            }
+            Self::SlowHead => "the head of the request did not arrive in time",
+            Self::SlowBody => "the body of the request did not arrive in time",
+            Self::LargeBody => "the body of the request is larger than allowed",
+            Self::Gone => "the client left before it was answered",
+            Self::Endpoint(Failure::Exhausted) => "the balancer is out of resources",
+            Self::Endpoint(failure) => return write!(formatter, "the server {failure}"),
+            Self::NoneInTime => "no server could take the request in time",
+            Self::HoldFull => "no server can take the request, and too many wait already",
+        })
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.side {
-            Side::Downstream => formatter.write_str("request: ")?,
-            Side::Upstream => formatter.write_str("upstream: ")?,
-        }
-        match self.kind {
-            Kind::Refused(refusal) => formatter.write_str(refusal.reason()),
-            Kind::SlowHead => formatter.write_str("the head did not arrive in time"),
-            Kind::SlowBody => formatter.write_str("the body did not arrive in time"),
-            Kind::LargeBody => formatter.write_str("the body is larger than allowed"),
-            Kind::Gone => formatter.write_str("the client left"),
-            Kind::Endpoint(failure) => write!(formatter, "the server {failure}"),
-            Kind::NoneInTime => formatter.write_str("no server could take the request in time"),
-            Kind::HoldFull => {
-                formatter.write_str("no server can take the request and too many wait")
-            }
-        }
+        write!(formatter, "{}: {}", self.side, self.kind)
     }
 }
 
 impl std::error::Error for Error {}
-
-/// What an answer of our own depends on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reply<'a> {
-    pub(super) method: Method,
-    pub(super) persistence: Persistence,
-    pub(super) request_id: &'a RequestId,
-    pub(super) date: &'a [u8; 29],
-}
-
-/// Writes the answer to a request that failed.
-pub(super) fn write_answer(out: &mut Vec<u8>, error: Error, status: u16, reply: Reply<'_>) {
-    let body = format!("{status} {}\n{error}\n", reason(status));
-    let mut fields = format!(
-        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-         Proxy-Status: cloudaps; error={}; details=\"{error}\"\r\n",
-        body.len(),
-        error.proxy_status(),
-    );
-    if status == 503 {
-        let _ = write!(fields, "Retry-After: {RETRY_AFTER}\r\n");
-    }
-    write_head(out, status, &fields, reply);
-    if reply.method != Method::Head {
-        out.extend_from_slice(body.as_bytes());
-    }
-}
-
-/// Writes the answer to `OPTIONS` with `Max-Forwards: 0`: it asks us, not an endpoint
-/// (RFC 9110 §7.6.2).
-pub(super) fn write_options(out: &mut Vec<u8>, reply: Reply<'_>) {
-    write_head(out, 204, "Allow: GET, HEAD, OPTIONS, PUT, DELETE, POST, PATCH\r\n", reply);
-}
-
-fn write_head(out: &mut Vec<u8>, status: u16, fields: &str, reply: Reply<'_>) {
-    out.clear();
-    out.extend_from_slice(format!("HTTP/1.1 {status} {}\r\nDate: ", reason(status)).as_bytes());
-    out.extend_from_slice(reply.date);
-    out.extend_from_slice(b"\r\nX-Request-Id: ");
-    out.extend_from_slice(reply.request_id.as_bytes());
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(fields.as_bytes());
-    out.extend_from_slice(match reply.persistence {
-        Persistence::KeepAlive => b"Connection: keep-alive\r\n\r\n".as_slice(),
-        Persistence::Close => b"Connection: close\r\n\r\n",
-    });
-}
-
-/// The reason phrases of RFC 9110 §15 and RFC 6585 for what we answer ourselves.
-const fn reason(status: u16) -> &'static str {
-    match status {
-        204 => "No Content",
-        400 => "Bad Request",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        431 => "Request Header Fields Too Large",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        508 => "Loop Detected",
-        _ => "Error",
-    }
-}

@@ -18,6 +18,8 @@ mod engine;
 mod error;
 mod io;
 mod listen;
+mod problem;
+mod record;
 mod refuse;
 mod report;
 mod run;

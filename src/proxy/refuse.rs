@@ -3,8 +3,9 @@
 use super::buffer::Workspace;
 use super::client::Client;
 use super::counters::Count;
-use super::error::{self, Error};
+use super::error::Error;
 use super::io;
+use super::problem::{self, Reply};
 use super::session::After;
 use super::thread::Thread;
 use crate::http1::{Framing, Persistence, RequestId};
@@ -23,8 +24,9 @@ pub(super) async fn refuse(
     };
     let persistence = if thread.is_draining() { Persistence::Close } else { persistence };
     let (method, date) = (space.request.method(), &thread.date());
-    let reply = error::Reply { method, persistence, request_id, date };
-    error::write_answer(&mut space.reply, error, status, reply);
+    let form = space.record.form();
+    let reply = Reply { method, persistence, form, request_id, date };
+    problem::write_answer(&mut space.reply, error, status, reply);
     thread.tally.add_answer(status);
     say(thread, client, &space.reply, persistence).await
 }
@@ -43,7 +45,9 @@ pub(super) async fn answer_options(
     };
     space.inbound.consume(space.request.len());
     let (method, date) = (space.request.method(), &thread.date());
-    error::write_options(&mut space.reply, error::Reply { method, persistence, request_id, date });
+    let form = space.record.form();
+    let reply = Reply { method, persistence, form, request_id, date };
+    problem::write_options(&mut space.reply, reply);
     thread.tally.add_answer(204);
     say(thread, client, &space.reply, persistence).await
 }

@@ -95,6 +95,7 @@ async fn answer_all(thread: &Rc<Thread>, client: &Client, space: &mut Workspace)
 /// Answers the next request, one way or another.
 async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
     let (limits, in_time) = (&thread.settings.limits.head, thread.settings.timeouts.head);
+    space.record.clear();
     let read = client.read_head(&mut space.inbound, &mut space.request, limits, in_time).await;
     if let Err(error) = read {
         if error.kind == Kind::Gone {
@@ -105,6 +106,7 @@ async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> 
     }
     let id = space.request.request_id(space.inbound.filled());
     let id = id.unwrap_or_else(|| thread.new_request_id());
+    space.record.note_head(&space.request, space.inbound.filled());
     thread.tally.add(Count::Requests);
     thread.earn_retry();
     if space.request.hops() == Hops::Exhausted {
@@ -140,7 +142,7 @@ impl<'a> Exchange<'a> {
         space: &'a mut Workspace,
         id: &'a RequestId,
     ) -> Result<Self, Error> {
-        let Workspace { inbound, request, outbound, answer, response, reply } = space;
+        let Workspace { inbound, request, outbound, answer, response, reply, record: _ } = space;
         let hop = Hop {
             forwarding: thread.settings.forwarding,
             peer: &client.peer,
@@ -228,6 +230,8 @@ impl<'a> Exchange<'a> {
         let failure = match unanswered {
             Unanswered::Silent => Failure::TimedOut,
             Unanswered::Invalid => Failure::Invalid,
+            Unanswered::TooLarge => Failure::TooLarge,
+            Unanswered::Closed if self.answering.is_begun() => Failure::Incomplete,
             Unanswered::Closed | Unanswered::Client(_) => Failure::Reset,
         };
         let progress = match failure {

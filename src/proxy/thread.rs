@@ -227,10 +227,14 @@ impl Thread {
     pub(super) fn note_failure(&self, upstream: &Upstream, failure: Failure) {
         let (traffic, limits) = (&upstream.traffic, &self.settings.ejection);
         let ejected = match failure {
-            Failure::Refused | Failure::Unreachable | Failure::Reset => {
-                traffic.eject(limits, clock::now())
+            Failure::Refused
+            | Failure::Unreachable
+            | Failure::ConnectTimedOut
+            | Failure::Reset
+            | Failure::Incomplete => traffic.eject(limits, clock::now()),
+            Failure::TimedOut | Failure::Invalid | Failure::TooLarge => {
+                traffic.strike(limits, clock::now())
             }
-            Failure::TimedOut | Failure::Invalid => traffic.strike(limits, clock::now()),
             // Nothing was learned about the endpoint.
             Failure::Exhausted => return,
         };

@@ -173,7 +173,7 @@ impl Upstream {
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
         let connected = io::within(limit, Socket::connect(&self.address)).await;
         let stream = connected
-            .map_err(|_| Failure::Unreachable)?
+            .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;
         let connection =
             Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });

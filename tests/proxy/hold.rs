@@ -53,7 +53,7 @@ fn what_nobody_takes_in_time_is_a_503_with_a_time_to_come_back() {
         client.send(POST);
         let (head, body) = client.answer();
         assert_eq!((status(&head), field(&head, "retry-after")), (503, Some("1")));
-        assert!(body.contains("no server could take the request in time"), "{body}");
+        assert!(body.contains("No server could take the request in time."), "{body}");
         // The request was read to its end: the connection goes on.
         client.send(GET);
         assert_eq!(status(&client.answer().0), 503);

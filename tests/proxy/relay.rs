@@ -249,6 +249,6 @@ fn what_is_not_http_is_a_502_that_says_so() {
     let (head, body) = client.answer();
     assert_eq!(status(&head), 502);
     assert!(field(&head, "proxy-status").unwrap().contains("error=http_protocol_error"));
-    assert!(body.contains("upstream: the server did not answer in HTTP"), "{body}");
+    assert!(body.contains("The server did not answer in HTTP."), "{body}");
     assert!(field(&head, "x-request-id").is_some());
 }

@@ -1,0 +1,77 @@
+//! What is remembered of a request for when its head has been used up.
+
+use crate::http1::{Form, RequestHead};
+
+/// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
+/// are as good as not sent.
+const ACCEPT_MAX: usize = 512;
+
+/// What one request leaves behind for the answer of our own that it may get.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    accept: Vec<u8>,
+}
+
+impl Record {
+    /// Begins another request, of which nothing is known yet.
+    pub(super) fn clear(&mut self) {
+        self.accept.clear();
+    }
+
+    /// Takes down what a head says, whose text is in `bytes`.
+    pub(super) fn note_head(&mut self, head: &RequestHead, bytes: &[u8]) {
+        for (name, value) in head.headers(bytes) {
+            if name.len() == 6 && name.eq_ignore_ascii_case(b"accept") {
+                self.note_accept(value);
+            }
+        }
+    }
+
+    /// The form of answer that the client would rather read.
+    pub(super) fn form(&self) -> Form {
+        Form::preferred(&self.accept)
+    }
+
+    /// Several lines are one list (RFC 9110 §5.3).
+    fn note_accept(&mut self, value: &[u8]) {
+        let room = ACCEPT_MAX.saturating_sub(self.accept.len() + 1);
+        let fits = match value.len() <= room {
+            true => value.len(),
+            false => value[..room].iter().rposition(|&byte| byte == b',').unwrap_or(0),
+        };
+        if !self.accept.is_empty() {
+            self.accept.push(b',');
+        }
+        self.accept.extend_from_slice(&value[..fits]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::Limits;
+
+    fn form(lines: &str) -> Form {
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        let mut head = RequestHead::default();
+        let _ = head.parse(text.as_bytes(), &Limits::default()).unwrap();
+        let mut record = Record::default();
+        record.note_head(&head, text.as_bytes());
+        record.form()
+    }
+
+    #[test]
+    fn lines_are_one_list_and_other_headers_are_not_in_it() {
+        assert_eq!(form("Accept-Language: text/html\r\n"), Form::Text);
+        assert_eq!(form("ACCEPT: text/html;q=0.5\r\naccept: application/json\r\n"), Form::Json);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_whole() {
+        let long = |count| format!("Accept: {}text/html\r\n", "image/png,".repeat(count));
+        assert_eq!(form(&long(20)), Form::Html);
+        assert_eq!(form(&long(51)), Form::Text);
+        let endless = format!("Accept: application/json\r\nAccept: {}\r\n", "x".repeat(5000));
+        assert_eq!(form(&endless), Form::Json);
+    }
+}
