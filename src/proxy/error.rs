@@ -38,6 +38,8 @@ pub enum Kind {
     LargeBody,
     /// The client left: there is nobody to answer.
     Gone,
+    /// The endpoint stopped in the middle of its answer, of which the client has a part.
+    Cut,
     /// The endpoint failed in a way that forbids, or left no means for, another try.
     Endpoint(Failure),
     /// No endpoint could take it while it could wait.
@@ -72,7 +74,7 @@ impl Error {
             Kind::Refused(refusal) => refusal.status(),
             Kind::SlowHead | Kind::SlowBody => 408,
             Kind::LargeBody => 413,
-            Kind::Gone => return None,
+            Kind::Gone | Kind::Cut => return None,
             Kind::Endpoint(Failure::TimedOut | Failure::ConnectTimedOut) => 504,
             Kind::Endpoint(Failure::Exhausted) | Kind::NoneInTime | Kind::HoldFull => 503,
             Kind::Endpoint(_) => 502,
@@ -93,13 +95,19 @@ impl Error {
             Kind::Endpoint(Failure::Unreachable) => "destination_ip_unroutable",
             Kind::Endpoint(Failure::ConnectTimedOut) => "connection_timeout",
             Kind::Endpoint(Failure::Reset) => "connection_terminated",
-            Kind::Endpoint(Failure::Incomplete) => "http_response_incomplete",
+            Kind::Endpoint(Failure::Incomplete) | Kind::Cut => "http_response_incomplete",
             Kind::Endpoint(Failure::TimedOut) => "http_response_timeout",
             Kind::Endpoint(Failure::Invalid) => "http_protocol_error",
             Kind::Endpoint(Failure::TooLarge) => "http_response_header_section_size",
             Kind::Endpoint(Failure::Exhausted) => "proxy_internal_error",
             Kind::NoneInTime | Kind::HoldFull => "destination_unavailable",
         }
+    }
+
+    /// What it is called in the logs: its error type, unless nobody is told that.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.kind == Kind::Gone { "client_gone" } else { self.proxy_status() }
     }
 
     /// What the reader of the answer can do, in a sentence.
@@ -157,7 +165,8 @@ impl fmt::Display for Kind {
             Self::SlowHead => "the head of the request did not arrive in time",
             Self::SlowBody => "the body of the request did not arrive in time",
             Self::LargeBody => "the body of the request is larger than allowed",
-            Self::Gone => "the client left before it was answered",
+            Self::Gone => "the client left",
+            Self::Cut => "the server stopped in the middle of its answer",
             Self::Endpoint(Failure::Exhausted) => "the balancer is out of resources",
             Self::Endpoint(failure) => return write!(formatter, "the server {failure}"),
             Self::NoneInTime => "no server could take the request in time",

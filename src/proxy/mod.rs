@@ -16,6 +16,7 @@ mod counters;
 mod download;
 mod engine;
 mod error;
+mod failures;
 mod io;
 mod listen;
 mod problem;

@@ -18,6 +18,7 @@ pub(super) async fn refuse(
     error: Error,
     (request_id, persistence): (&RequestId, Persistence),
 ) -> After {
+    thread.note_failed(error, request_id);
     let Some(status) = error.status() else {
         thread.tally.add(Count::Abandoned);
         return After::Close;

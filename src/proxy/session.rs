@@ -252,7 +252,7 @@ impl<'a> Exchange<'a> {
         }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
         let repeat = self.repeat();
-        let Self { thread, client, request, mut upload, answering, .. } = self;
+        let Self { thread, client, request, id, mut upload, answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
         let is_kept = answering.response.persistence() == Persistence::KeepAlive;
         let mut download = Download::begin(answering, delivery.framing, &thread.settings);
@@ -262,7 +262,7 @@ impl<'a> Exchange<'a> {
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            return cut_short(thread, cut, delivery.framing);
+            return cut_short(thread, cut, delivery.framing, id);
         }
         // Never again a connection about which anything is odd.
         if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
@@ -283,12 +283,12 @@ impl<'a> Exchange<'a> {
         answering.write_switch(id);
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
-            return cut_short(thread, Cut::Client, Framing::UntilClose);
+            return cut_short(thread, Cut::Client, Framing::UntilClose, id);
         }
         // An endpoint that switches before it has read the question answers another one.
         let is_sent = upload.is_done();
         if !is_sent || io::write_all(stall, link.stream(), upload.ahead()).await.is_err() {
-            return cut_short(thread, Cut::Endpoint, Framing::UntilClose);
+            return cut_short(thread, Cut::Endpoint, Framing::UntilClose, id);
         }
         After::Tunnel(link)
     }
@@ -320,11 +320,13 @@ impl<'a> Exchange<'a> {
 }
 
 /// Ends a connection in the middle of an answer, so that the client notices.
-fn cut_short(thread: &Thread, cut: Cut, framing: Framing) -> After {
-    thread.tally.add(match cut {
-        Cut::Endpoint => Count::Aborted,
-        Cut::Client => Count::Abandoned,
-    });
+fn cut_short(thread: &Thread, cut: Cut, framing: Framing, id: &RequestId) -> After {
+    let (count, error) = match cut {
+        Cut::Endpoint => (Count::Aborted, Error::upstream(Kind::Cut)),
+        Cut::Client => (Count::Abandoned, Error::downstream(Kind::Gone)),
+    };
+    thread.tally.add(count);
+    thread.note_failed(error, id);
     match framing {
         // Only a reset tells a body that lasts until the connection ends from a whole one.
         Framing::UntilClose => After::Abort,

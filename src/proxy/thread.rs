@@ -12,6 +12,8 @@ use super::buffer::{Buffer, Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
 use super::engine::Starting;
+use super::error::Error;
+use super::failures::Failures;
 use super::report::{Failure, Report};
 use super::settings::Settings;
 use super::snapshot::{Known, Snapshot};
@@ -49,6 +51,7 @@ pub(super) struct Thread {
     turn: Cell<Turn>,
     tick: Cell<u32>,
     date: Cell<[u8; 29]>,
+    failures: RefCell<Failures>,
     is_draining: Cell<bool>,
 }
 
@@ -93,6 +96,7 @@ impl Thread {
             turn: Cell::default(),
             tick: Cell::new(0),
             date: Cell::new(http1::date(clock::wall())),
+            failures: RefCell::new(Failures::new(index)),
             is_draining: Cell::new(false),
         }
     }
@@ -145,6 +149,7 @@ impl Thread {
             tokio::time::sleep(TICK).await;
             self.tick.set(self.tick.get().wrapping_add(1));
             self.date.set(http1::date(clock::wall()));
+            self.failures.borrow_mut().tell_more();
             self.known.borrow().sweep(self.tick.get().saturating_sub(idle_ticks));
             self.clients.borrow_mut().retain(|client| client.strong_count() > 0);
         }
@@ -244,6 +249,11 @@ impl Thread {
             tracing::info!(%endpoint, %address, %failure, %until, "endpoint ejected");
         }
         let _ = self.reports.try_send(Report::Failed { endpoint: upstream.id, failure });
+    }
+
+    /// Tells the log of a request that failed, in so many words as it can bear.
+    pub(super) fn note_failed(&self, error: Error, request_id: &RequestId) {
+        self.failures.borrow_mut().note(error, request_id);
     }
 
     /// A pause of between a half and the whole of `longest`, so that what failed together does not
