@@ -14,6 +14,7 @@ pub mod pool;
 pub mod probe;
 pub mod provider;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod state_dir;
 pub mod task_client;
 pub mod tasks;

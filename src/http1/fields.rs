@@ -123,7 +123,11 @@ impl Fields {
     }
 
     /// The lines called `name`, as text.
-    pub(super) fn values<'b>(&self, bytes: &'b [u8], name: Name) -> impl Iterator<Item = &'b [u8]> {
+    pub(super) fn values<'b>(
+        &self,
+        bytes: &'b [u8],
+        name: Name,
+    ) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let named = self.all.iter().filter(move |field| field.name == name);
         named.map(|field| field.value.of(bytes))
     }

@@ -10,7 +10,7 @@ use super::{Framing, Hops, Method, RequestHead, RequestId, Version};
 
 /// Addresses in an `X-Forwarded-For` that we send, our own included. Beyond any real chain of
 /// proxies; the oldest go first, since nobody we trust wrote them.
-const FORWARDED_FOR_MAX: usize = 30;
+pub(super) const FORWARDED_FOR_MAX: usize = 30;
 
 /// What becomes of the client's own `X-Forwarded-*`, `X-Real-IP` and `Forwarded`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

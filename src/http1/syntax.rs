@@ -43,7 +43,7 @@ pub(super) fn trim(text: &[u8]) -> &[u8] {
 
 /// The elements of a comma-separated list, trimmed; those that are empty too. Only for lists whose
 /// elements cannot be quoted.
-pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn elements(list: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').map(trim)
 }
 

@@ -12,9 +12,10 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("http1", &[]),
     ("fleet", &["address", "clock"]),
     ("pool", &["address", "clock"]),
+    ("proxy_protocol", &[]),
     ("state_dir", &[]),
     ("provider", &["address", "clock", "fleet", "state_dir"]),
-    ("proxy", &["address", "clock", "http1", "pool"]),
+    ("proxy", &["address", "clock", "http1", "pool", "proxy_protocol"]),
     ("probe", &["address", "fleet"]),
     ("controller", &["address", "clock", "fleet", "pool", "probe", "provider", "proxy"]),
     ("tasks", &["cli", "clock"]),
@@ -61,7 +62,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 const ROOTS: [&str; 2] = ["main", "lib"];
 
 /// Modules that decide and do nothing else. Time and random draws are their arguments.
-const PURE: [&str; 3] = ["fleet", "pool", "http1"];
+const PURE: [&str; 4] = ["fleet", "pool", "http1", "proxy_protocol"];
 
 /// What a pure module may not mention, in code that is not a test.
 const IMPURE: [&str; 18] = [
