@@ -78,5 +78,5 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 fn forward(args: &ForwardArgs) -> anyhow::Result<ExitCode> {
     let file = File::read_or_default(args.config.as_deref());
     let file = file.map_err(|error| Misuse(error.to_string()))?;
-    forwarder::run(args, file.proxy.settings(Forwarding::Append))
+    forwarder::run(args, &file.proxy.settings(Forwarding::Append))
 }

@@ -5,6 +5,7 @@ mod proxy {
     mod answers;
     mod drain;
     mod hold;
+    mod inbound;
     mod limits;
     mod listen;
     mod parting;

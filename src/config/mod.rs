@@ -2,6 +2,7 @@
 //! is valid. Flags override the file, the file overrides the defaults.
 
 mod file;
+mod networks;
 mod proxy;
 mod value;
 

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::networks::Networks;
 use super::value::{Count, Span};
 use crate::http1::Forwarding;
 use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
-use crate::proxy::{Hold, Limits, Retry, Settings, Timeouts};
+use crate::proxy::{BodyRate, Hold, Inbound, Limits, Retry, Settings, Timeouts};
 
 /// A time of the data plane: up to an hour, beyond which it is no limit.
 type Time = Span<1, 3_600_000>;
 
 /// `[proxy]`.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Proxy {
     /// Threads that carry traffic; one per core if left out.
@@ -25,6 +26,12 @@ pub struct Proxy {
     pub balance: BalanceName,
     /// How long a newcomer takes to grow into its full share.
     pub slow_start: Span<0, 3_600_000>,
+    /// Proxies in front of the balancer, whose `X-Forwarded-*` and `Forwarded` are believed.
+    #[serde(skip_serializing_if = "Networks::is_empty")]
+    pub trusted_proxies: Networks,
+    /// Proxies in front of the balancer whose connections begin with a PROXY header.
+    #[serde(skip_serializing_if = "Networks::is_empty")]
+    pub proxy_protocol_from: Networks,
     /// Bytes of a request's or response's head.
     pub head_bytes: Count<1024, 1_048_576>,
     /// Header lines of one head.
@@ -36,6 +43,10 @@ pub struct Proxy {
     pub body_bytes: Option<Count<0, { u64::MAX >> 1 }>>,
     /// Client connections.
     pub connections: Count<1, 1_000_000>,
+    /// Client connections from one address; of IPv6, from one /64.
+    pub connections_per_client: Count<1, 1_000_000>,
+    /// Bytes a second that a client has to send of a body, and to take of an answer; 0 is no limit.
+    pub body_rate: Count<0, 1_000_000_000>,
     /// Idle connections that a thread keeps to one endpoint.
     pub upstream_idle_connections: Count<0, 65_536>,
     /// A client connection without a request.
@@ -95,16 +106,21 @@ pub enum BalanceName {
 
 impl Default for Proxy {
     fn default() -> Self {
-        let Settings { balance, ejection, retry, hold, limits, timeouts, .. } = Settings::default();
+        let shipped = Settings::default();
+        let Settings { balance, ejection, retry, hold, limits, timeouts, inbound, .. } = shipped;
         Self {
             threads: None,
             balance: BalanceName::default(),
             slow_start: span(balance.slow_start),
+            trusted_proxies: Networks::default(),
+            proxy_protocol_from: Networks::default(),
             head_bytes: size(limits.head.head),
             headers: size(limits.head.headers),
             target_bytes: size(limits.head.target),
             body_bytes: None,
             connections: size(limits.connections_max),
+            connections_per_client: size(inbound.connections_per_client),
+            body_rate: Count::new(limits.body_rate.per_second),
             upstream_idle_connections: size(limits.idle_per_endpoint),
             idle_timeout: span(timeouts.idle),
             head_timeout: span(timeouts.head),
@@ -146,6 +162,11 @@ impl Proxy {
         Settings {
             threads: self.threads.map_or(shipped.threads, Count::to_usize),
             forwarding,
+            inbound: Inbound {
+                trusted_proxies: self.trusted_proxies.to_proxy(),
+                proxy_protocol_from: self.proxy_protocol_from.to_proxy(),
+                connections_per_client: self.connections_per_client.to_usize(),
+            },
             balance: Balance {
                 algorithm: self.balance.algorithm(),
                 slow_start: self.slow_start.get(),
@@ -186,6 +207,7 @@ impl Proxy {
                 headers: self.headers.to_usize(),
                 target: self.target_bytes.to_usize(),
             },
+            body_rate: BodyRate { per_second: self.body_rate.get(), ..BodyRate::default() },
             body_max: self.body_bytes.map_or(u64::MAX, Count::get),
             connections_max: self.connections.to_usize(),
             idle_per_endpoint: self.upstream_idle_connections.to_usize(),

@@ -24,7 +24,7 @@ use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
 use crate::cli::{ForwardArgs, Misuse};
 use crate::http1::Forwarding;
-use crate::proxy::{Engine, Running, Settings, raise_descriptor_limit};
+use crate::proxy::{BodyRate, Engine, Inbound, Limits, Running, Settings, raise_descriptor_limit};
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
 /// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
@@ -36,14 +36,18 @@ const GRACE: Duration = Duration::from_secs(4);
 ///
 /// [`Misuse`] if `--to` names no server; otherwise an address is taken, or the system refuses what
 /// is needed to run.
-pub fn run(args: &ForwardArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let to = args.to.as_deref().map(resolve).transpose()?;
-    // Who speaks to an instance is the balancer, which has written down who the client is.
-    let forwarding = Forwarding::Append;
     let threads = args.threads.map_or(settings.threads, |threads| threads as usize);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(forward(args, Settings { forwarding, threads, ..settings }, to))
+    // The balancer, which reads the same file, is the only client: it has written down who its own
+    // are, and sees to how many there are and how slow.
+    let inbound = Inbound { connections_per_client: usize::MAX, ..Inbound::default() };
+    let limits = Limits { body_rate: BodyRate::OFF, ..settings.limits };
+    let forwarding = Forwarding::Append;
+    let settings = Settings { threads, forwarding, inbound, limits, ..*settings };
+    runtime.block_on(forward(args, settings, to))
 }
 
 /// The address behind `--to`.

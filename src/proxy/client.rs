@@ -1,7 +1,7 @@
 //! A client's connection: waiting for its next request, and the ways to part from it.
 
-use std::cell::Cell;
-use std::net::{Shutdown, SocketAddr};
+use std::cell::{Cell, OnceCell};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -10,8 +10,10 @@ use tokio::time::timeout;
 use super::buffer::Buffer;
 use super::error::{Error, Kind};
 use super::io;
+use super::per_client::Counted;
+use super::settings::Inbound;
 use super::socket::Socket;
-use crate::http1::{Limits, Peer, Progress, RequestHead};
+use crate::http1::{self, Forwarding, Limits, Peer, Progress, RequestHead};
 
 /// Bytes that a refused client may still send before it is cut off: what a client with a window
 /// of the usual size has under way when the answer reaches it.
@@ -21,9 +23,24 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: Socket,
+    /// Who is at the other end of the socket: the client, or a proxy in front of us.
+    pub(super) socket_address: IpAddr,
+    identity: OnceCell<Identity>,
+    is_idle: Cell<bool>,
+}
+
+/// Who a client is.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// Its address, or that of a proxy in front of us which can only tell per request.
+    pub(super) address: IpAddr,
     /// The address, as the forwarding headers name it.
     pub(super) peer: Peer,
-    is_idle: Cell<bool>,
+    /// What becomes of what it says about itself.
+    pub(super) forwarding: Forwarding,
+    /// Its place among the connections of that address, unless these are not counted.
+    #[expect(dead_code, reason = "it is held, and given back when the client is dropped")]
+    pub(super) counted: Option<Counted>,
 }
 
 /// What came of waiting for a request.
@@ -37,8 +54,31 @@ pub(super) enum Waited {
 
 impl Client {
     pub(super) fn new(stream: Socket, address: SocketAddr) -> Self {
-        // An IPv4 client of a dual-stack listener is named as what it is.
-        Self { stream, peer: Peer::from(address.ip().to_canonical()), is_idle: Cell::new(false) }
+        Self {
+            stream,
+            // An IPv4 client of a dual-stack listener is named as what it is.
+            socket_address: address.ip().to_canonical(),
+            identity: OnceCell::new(),
+            is_idle: Cell::new(false),
+        }
+    }
+
+    /// Settles who this is, once.
+    pub(super) fn settle(&self, identity: Identity) {
+        let settled = self.identity.set(identity);
+        debug_assert!(settled.is_ok(), "a client is who it is");
+    }
+
+    /// Who this is.
+    pub(super) fn identity(&self) -> &Identity {
+        self.identity.get().expect("who a client is is settled before it is served")
+    }
+
+    /// Who sent a request: the client itself, or whom the proxies that we trust name in it.
+    pub(super) fn sender(&self, inbound: &Inbound, request: &RequestHead, bytes: &[u8]) -> IpAddr {
+        let address = self.identity().address;
+        let is_trusted = |address| inbound.trusted_proxies.contains(address);
+        http1::client_address(request, bytes, address, is_trusted)
     }
 
     /// Waits for the first byte of a request, holding no buffer.

@@ -17,12 +17,18 @@ pub struct Counters {
     pub aborted: u64,
     /// Requests whose client left before the answer.
     pub abandoned: u64,
+    /// Answers that were cut short because the client took them too slowly.
+    pub slow: u64,
     /// Times that an endpoint was ejected.
     pub ejections: u64,
     /// Client connections accepted.
     pub accepted: u64,
     /// Client connections that ended.
     pub closed: u64,
+    /// Client connections refused because there were as many from their address as there may be.
+    pub refused: u64,
+    /// Client connections ended because they did not begin with a PROXY header and had to.
+    pub unannounced: u64,
     /// Connections opened to endpoints.
     pub connects: u64,
     /// Requests that began on a connection to an endpoint that was already open.
@@ -38,9 +44,12 @@ pub(super) enum Count {
     Held,
     Aborted,
     Abandoned,
+    Slow,
     Ejections,
     Accepted,
     Closed,
+    Refused,
+    Unannounced,
     Connects,
     Reuses,
     /// Followed by one cell for each class of status.
@@ -85,9 +94,12 @@ pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.held += tally.get(Count::Held);
         sum.aborted += tally.get(Count::Aborted);
         sum.abandoned += tally.get(Count::Abandoned);
+        sum.slow += tally.get(Count::Slow);
         sum.ejections += tally.get(Count::Ejections);
         sum.accepted += tally.get(Count::Accepted);
         sum.closed += tally.get(Count::Closed);
+        sum.refused += tally.get(Count::Refused);
+        sum.unannounced += tally.get(Count::Unannounced);
         sum.connects += tally.get(Count::Connects);
         sum.reuses += tally.get(Count::Reuses);
         for (class, cell) in sum.answers.iter_mut().zip(&tally.cells[ANSWERS..]) {

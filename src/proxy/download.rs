@@ -1,11 +1,13 @@
 //! The answer's body on its way to the client.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::answering::Answering;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::io;
+use super::pace::Pace;
 use super::settings::Settings;
 use super::upload::frame;
 use super::upstream::Link;
@@ -20,13 +22,17 @@ pub(super) struct Download<'a> {
     body: http1::Body,
     framing: Framing,
     stall: Duration,
+    /// How slowly the client may read.
+    pace: Pace,
 }
 
 /// Why an answer was cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// The client does not read, or left.
+    /// The client left.
     Client,
+    /// The client does not read, or too slowly.
+    Slow,
     /// The endpoint stopped in the middle of it.
     Endpoint,
 }
@@ -41,6 +47,7 @@ impl<'a> Download<'a> {
             body: http1::Body::new(response.framing(), &settings.limits.head),
             framing: delivery,
             stall: settings.timeouts.stall,
+            pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
         }
     }
 
@@ -48,7 +55,11 @@ impl<'a> Download<'a> {
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
         let mut is_whole = self.absorb()?;
         loop {
-            io::write_all(self.stall, &client.stream, self.reply).await.map_err(|_| Cut::Client)?;
+            let written = io::write_all_at(&mut self.pace, &client.stream, self.reply).await;
+            written.map_err(|error| match error.kind() {
+                ErrorKind::TimedOut => Cut::Slow,
+                _ => Cut::Client,
+            })?;
             self.reply.clear();
             if is_whole {
                 return Ok(());

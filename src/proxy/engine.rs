@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::counters::{Counters, Tally, sum};
 use super::listen::{BindError, listen};
+use super::per_client::PerClient;
 use super::report::Report;
 use super::run::{Following, Order, run};
 use super::settings::Settings;
@@ -87,13 +88,16 @@ impl Engine {
         let (orders, followed) = watch::channel(Order::Run);
         let following = Following { pool, reports, orders: followed };
         let seed = getrandom::u64().map_err(StartError::Random)?;
+        let per_client = PerClient::new(self.settings.inbound.connections_per_client);
+        let per_client = Arc::new(per_client);
         let mut running =
             Running { address: self.address, tallies: Vec::new(), orders, threads: Vec::new() };
         for (index, listener) in self.listeners.into_iter().enumerate() {
             let thread = Starting {
                 index,
-                settings: self.settings,
+                settings: self.settings.clone(),
                 authority: self.address.to_string().into_bytes(),
+                per_client: Arc::clone(&per_client),
                 seed: seed.wrapping_add(index as u64),
             };
             running.spawn(thread, listener, following.clone())?;
@@ -108,6 +112,8 @@ pub(super) struct Starting {
     pub(super) settings: Settings,
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
+    /// The connections of each client, over all threads.
+    pub(super) per_client: Arc<PerClient>,
     pub(super) seed: u64,
 }
 

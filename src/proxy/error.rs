@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::report::Failure;
 use crate::http1::{Method, Refusal};
+use crate::proxy_protocol::Malformed;
 
 /// A request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,20 @@ pub enum Side {
 pub enum Kind {
     /// The request is not what HTTP allows, or more than the limits do.
     Refused(Refusal),
+    /// The connection does not begin with the PROXY header that it has to begin with.
+    Announcement(Malformed),
+    /// The PROXY header did not come in time, or not to its end.
+    NoAnnouncement,
+    /// The client has as many connections as it may have.
+    Crowd,
     /// The head did not come in time.
     SlowHead,
     /// The body did not come in time.
     SlowBody,
     /// The body is larger than allowed.
     LargeBody,
+    /// The client did not take its answer in time, of which it has a part.
+    SlowReader,
     /// The client left: there is nobody to answer.
     Gone,
     /// The endpoint stopped in the middle of its answer, of which the client has a part.
@@ -74,7 +83,12 @@ impl Error {
             Kind::Refused(refusal) => refusal.status(),
             Kind::SlowHead | Kind::SlowBody => 408,
             Kind::LargeBody => 413,
-            Kind::Gone | Kind::Cut => return None,
+            Kind::Announcement(_)
+            | Kind::NoAnnouncement
+            | Kind::Crowd
+            | Kind::SlowReader
+            | Kind::Gone
+            | Kind::Cut => return None,
             Kind::Endpoint(Failure::TimedOut | Failure::ConnectTimedOut) => 504,
             Kind::Endpoint(Failure::Exhausted) | Kind::NoneInTime | Kind::HoldFull => 503,
             Kind::Endpoint(_) => 502,
@@ -88,9 +102,15 @@ impl Error {
             Kind::Refused(Refusal::Loop) => "proxy_loop_detected",
             // Only what is answered with a 4xx is an error of the request there (§2.3.16).
             Kind::Refused(refusal) if refusal.status() >= 500 => "proxy_internal_response",
-            Kind::Refused(_) | Kind::SlowHead | Kind::SlowBody | Kind::LargeBody | Kind::Gone => {
-                "http_request_error"
-            }
+            Kind::Announcement(_)
+            | Kind::NoAnnouncement
+            | Kind::Crowd
+            | Kind::Refused(_)
+            | Kind::SlowHead
+            | Kind::SlowBody
+            | Kind::LargeBody
+            | Kind::SlowReader
+            | Kind::Gone => "http_request_error",
             Kind::Endpoint(Failure::Refused) => "connection_refused",
             Kind::Endpoint(Failure::Unreachable) => "destination_ip_unroutable",
             Kind::Endpoint(Failure::ConnectTimedOut) => "connection_timeout",
@@ -107,7 +127,14 @@ impl Error {
     /// What it is called in the logs: its error type, unless nobody is told that.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        if self.kind == Kind::Gone { "client_gone" } else { self.proxy_status() }
+        match self.kind {
+            Kind::Announcement(_) => "proxy_header_invalid",
+            Kind::NoAnnouncement => "proxy_header_missing",
+            Kind::Crowd => "too_many_connections",
+            Kind::SlowReader => "client_slow",
+            Kind::Gone => "client_gone",
+            _ => self.proxy_status(),
+        }
     }
 
     /// What the reader of the answer can do, in a sentence.
@@ -162,6 +189,12 @@ impl fmt::Display for Kind {
             Self::Refused(refusal) => {
                 return write!(formatter, "the request was refused: {}", refusal.reason());
             }
+            Self::Announcement(malformed) => {
+                return write!(formatter, "no PROXY header although one must come: {malformed}");
+            }
+            Self::NoAnnouncement => "the PROXY header did not come whole and in time",
+            Self::Crowd => "the client has as many connections as it may have",
+            Self::SlowReader => "the client took its answer too slowly",
             Self::SlowHead => "the head of the request did not arrive in time",
             Self::SlowBody => "the body of the request did not arrive in time",
             Self::LargeBody => "the body of the request is larger than allowed",

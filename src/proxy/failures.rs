@@ -1,8 +1,21 @@
-//! Failed requests in the log: the first of a kind at once, then how many more there were in each
-//! second, until one has passed without. However many fail, the log stays readable.
+//! Failed requests and connections in the log: the first of a kind at once, then how many more there
+//! were in each second, until one has passed without. However many fail, the log stays readable.
+
+use std::net::IpAddr;
+
+use tracing::field::display;
 
 use super::error::{Error, Kind, Side};
 use crate::http1::RequestId;
+
+/// What failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// Who had sent it.
+    pub(super) client: IpAddr,
+    /// Which request it was, unless the connection failed before there was one.
+    pub(super) request_id: Option<&'a RequestId>,
+}
 
 /// What one thread has to say about failed requests.
 #[derive(Debug)]
@@ -29,17 +42,17 @@ impl Failures {
     }
 
     /// Takes down one failure.
-    pub(super) fn note(&mut self, error: Error, request_id: &RequestId) {
+    pub(super) fn note(&mut self, error: Error, subject: Subject<'_>) {
         let known = self.kinds.iter_mut().find(|each| each.first.name() == error.name());
         match known {
             Some(recurring) if recurring.goes_on => recurring.more += 1,
             Some(recurring) => {
                 *recurring = Recurring::begun_with(error);
-                self.tell_first(error, request_id);
+                self.tell_first(error, subject);
             }
             None => {
                 self.kinds.push(Recurring::begun_with(error));
-                self.tell_first(error, request_id);
+                self.tell_first(error, subject);
             }
         }
     }
@@ -50,29 +63,43 @@ impl Failures {
             recurring.goes_on = recurring.more > 0;
             let (more, first) = (std::mem::take(&mut recurring.more), recurring.first);
             let (thread, side, error) = (self.thread, first.side, first.name());
+            let what = plural(first);
             match Weight::of(first) {
                 _ if more == 0 => {}
-                Weight::Trouble => tracing::warn!(thread, %side, error, more, "requests failed"),
-                Weight::Notice => tracing::info!(thread, %side, error, more, "requests failed"),
-                Weight::Usual => tracing::debug!(thread, %side, error, more, "requests failed"),
+                Weight::Trouble => tracing::warn!(thread, %side, error, more, "{what} failed"),
+                Weight::Notice => tracing::info!(thread, %side, error, more, "{what} failed"),
+                Weight::Usual => tracing::debug!(thread, %side, error, more, "{what} failed"),
             }
         }
     }
 
-    fn tell_first(&self, failed: Error, request_id: &RequestId) {
-        let request_id = String::from_utf8_lossy(request_id.as_bytes());
+    fn tell_first(&self, failed: Error, subject: Subject<'_>) {
+        let Subject { client, request_id } = subject;
+        let request_id = request_id.map(|id| String::from_utf8_lossy(id.as_bytes()));
+        let (what, request_id) = match &request_id {
+            Some(id) => ("a request", Some(display(id))),
+            None => ("a connection", None),
+        };
         let (thread, side, error, kind) = (self.thread, failed.side, failed.name(), failed.kind);
         match Weight::of(failed) {
             Weight::Trouble => {
-                tracing::warn!(thread, %side, error, %request_id, "a request failed: {kind}");
+                tracing::warn!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
             }
             Weight::Notice => {
-                tracing::info!(thread, %side, error, %request_id, "a request failed: {kind}");
+                tracing::info!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
             }
             Weight::Usual => {
-                tracing::debug!(thread, %side, error, %request_id, "a request failed: {kind}");
+                tracing::debug!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
             }
         }
+    }
+}
+
+/// What failures of a kind befall.
+const fn plural(error: Error) -> &'static str {
+    match error.kind {
+        Kind::Announcement(_) | Kind::NoAnnouncement | Kind::Crowd => "connections",
+        _ => "requests",
     }
 }
 
@@ -131,7 +158,7 @@ mod tests {
         }
     }
 
-    fn logged(work: impl FnOnce(&mut Failures, &RequestId)) -> Vec<String> {
+    fn logged(work: impl FnOnce(&mut Failures, Subject<'_>)) -> Vec<String> {
         let (log, id) = (Log::default(), RequestId::from_draw(7));
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -139,7 +166,10 @@ mod tests {
             .without_time()
             .with_ansi(false)
             .finish();
-        tracing::subscriber::with_default(subscriber, || work(&mut Failures::new(0), &id));
+        tracing::subscriber::with_default(subscriber, || {
+            let client = IpAddr::from([192, 0, 2, 1]);
+            work(&mut Failures::new(0), Subject { client, request_id: Some(&id) });
+        });
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| line.trim().to_owned()).collect()
     }
@@ -160,7 +190,8 @@ mod tests {
         assert_eq!(lines.len(), 4, "{lines:#?}");
         assert!(lines[0].starts_with("WARN") && lines[0].contains("closed the connection"));
         assert!(lines[0].contains("side=server error=\"connection_terminated\""), "{}", lines[0]);
-        assert!(lines[0].contains("request_id=00000000000000000000000000000007"), "{}", lines[0]);
+        let who = "client=192.0.2.1 request_id=00000000000000000000000000000007";
+        assert!(lines[0].contains(who), "{}", lines[0]);
         assert!(lines[1].starts_with("INFO") && lines[1].contains("side=client"), "{}", lines[1]);
         assert!(lines[2].contains("more=999"), "{}", lines[2]);
         assert!(lines[3].contains("more=1"), "{}", lines[3]);
@@ -186,5 +217,19 @@ mod tests {
         });
         assert_eq!(lines.len(), 2, "{lines:#?}");
         assert!(lines[1].contains("more=1"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn a_connection_that_is_refused_has_an_address_and_no_request() {
+        let lines = logged(|failures, subject| {
+            let connection = Subject { request_id: None, ..subject };
+            failures.note(Error::downstream(Kind::Crowd), connection);
+            failures.note(Error::downstream(Kind::Crowd), connection);
+        });
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(lines[0].contains("a connection failed: the client has as many"), "{}", lines[0]);
+        assert!(lines[0].contains("client=192.0.2.1"), "{}", lines[0]);
+        assert!(!lines[0].contains("request_id"), "{}", lines[0]);
+        assert!(lines[1].contains("connections failed") && lines[1].contains("more=1"));
     }
 }

@@ -18,7 +18,9 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::buffer::Buffer;
+use super::pace::Pace;
 use super::socket::Socket;
+use crate::clock;
 
 /// Waits for `future` at most `limit`. What is ready at once costs no timer.
 pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
@@ -92,6 +94,76 @@ pub(super) async fn read_within(
     buffer: &mut Buffer,
 ) -> io::Result<usize> {
     within(stall, read(stream, buffer)).await?
+}
+
+/// Looks at what is there to read, which stays where it is. Zero is the end of the stream.
+pub(super) fn look(stream: &Socket, room: &mut [u8]) -> io::Result<usize> {
+    stream.try_io(Interest::READABLE, || {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        Ok(recv(stream, &mut *room, flags).map(|(_, count)| count)?)
+    })
+}
+
+/// Takes exactly as much as `bytes` is long, all of which must have arrived.
+pub(super) fn take_exactly(stream: &Socket, bytes: &mut [u8]) -> io::Result<()> {
+    let wanted = bytes.len();
+    let (_, count) = recv(stream, bytes, RecvFlags::DONTWAIT)?;
+    if count == wanted { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Reads once, from a client that has to keep its pace.
+pub(super) async fn read_at(
+    pace: &mut Pace,
+    stream: &Socket,
+    buffer: &mut Buffer,
+) -> io::Result<usize> {
+    let count = in_step(pace, read(stream, buffer)).await?;
+    pace.moved(count);
+    Ok(count)
+}
+
+/// Writes all, to a client that has to keep its pace.
+pub(super) async fn write_all_at(
+    pace: &mut Pace,
+    stream: &Socket,
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = in_step(pace, write_some(stream, bytes)).await?;
+        pace.moved(written);
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}
+
+/// Waits for a client as long as its pace allows. What is ready at once costs neither a timer nor
+/// a look at the clock.
+async fn in_step(
+    pace: &mut Pace,
+    work: impl Future<Output = io::Result<usize>>,
+) -> io::Result<usize> {
+    let mut work = pin!(work);
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(done) => done,
+        Poll::Pending => {
+            let since = clock::now();
+            let done = timeout(pace.patience(), work).await;
+            pace.waited(clock::now().since(since));
+            done?
+        }
+    }
+}
+
+/// Writes what fits, as soon as something does.
+async fn write_some(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        match write_now(stream, bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll_fn(|context| stream.poll_write_ready(context)).await?;
+            }
+            written => return written,
+        }
+    }
 }
 
 /// Writes what fits now, after waiting at most `stall` for room.

@@ -1,20 +1,25 @@
 //! What is remembered of a request for when its head has been used up.
 
+use std::net::IpAddr;
+
 use crate::http1::{Form, RequestHead};
 
 /// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
 /// are as good as not sent.
 const ACCEPT_MAX: usize = 512;
 
-/// What one request leaves behind for the answer of our own that it may get.
+/// What one request leaves behind, for the log and for the answer of our own that it may get.
 #[derive(Debug, Default)]
 pub(super) struct Record {
+    /// Who sent it, once that is known.
+    pub(super) sender: Option<IpAddr>,
     accept: Vec<u8>,
 }
 
 impl Record {
     /// Begins another request, of which nothing is known yet.
     pub(super) fn clear(&mut self) {
+        self.sender = None;
         self.accept.clear();
     }
 

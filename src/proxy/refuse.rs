@@ -4,6 +4,7 @@ use super::buffer::Workspace;
 use super::client::Client;
 use super::counters::Count;
 use super::error::Error;
+use super::failures::Subject;
 use super::io;
 use super::problem::{self, Reply};
 use super::session::After;
@@ -18,7 +19,8 @@ pub(super) async fn refuse(
     error: Error,
     (request_id, persistence): (&RequestId, Persistence),
 ) -> After {
-    thread.note_failed(error, request_id);
+    let sender = space.record.sender.unwrap_or(client.identity().address);
+    thread.note_failed(error, Subject { client: sender, request_id: Some(request_id) });
     let Some(status) = error.status() else {
         thread.tally.add(Count::Abandoned);
         return After::Close;

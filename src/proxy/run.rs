@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::counters::Tally;
 use super::engine::Starting;
+use super::inbound::{introduce, settle};
 use super::report::Report;
 use super::session::serve;
 use super::socket::Socket;
@@ -138,20 +139,29 @@ async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener, sessions: &Tas
     }
 }
 
+/// Takes a client in, who is known by the socket's address unless a PROXY header has to come. One
+/// that may not stay is refused at once.
 fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: Socket, address: SocketAddr) {
+    thread.enter();
+    let parting = Parting(Rc::clone(thread));
     let client = Rc::new(Client::new(stream, address));
-    thread.enter(&client);
-    let thread = Rc::clone(thread);
+    let is_announced = thread.settings.inbound.is_announced(client.socket_address);
+    if !is_announced && let Err(error) = settle(thread, &client, None) {
+        return thread.refuse_connection(error, &client, client.socket_address);
+    }
+    thread.remember(&client);
     sessions.spawn_local(async move {
-        let _parting = Parting(&thread);
-        serve(&thread, &client).await;
+        let Parting(thread) = &parting;
+        if !is_announced || introduce(thread, &client).await {
+            serve(thread, &client).await;
+        }
     });
 }
 
 /// Counts the client out, even if its session panicked.
-struct Parting<'a>(&'a Thread);
+struct Parting(Rc<Thread>);
 
-impl Drop for Parting<'_> {
+impl Drop for Parting {
     fn drop(&mut self) {
         self.0.leave();
     }

@@ -12,6 +12,7 @@ use super::client::{Client, Waited};
 use super::counters::Count;
 use super::download::{Cut, Download};
 use super::error::{Error, Kind};
+use super::failures::Subject;
 use super::io::{self, Arrived};
 use super::refuse::{answer_options, refuse};
 use super::report::Failure;
@@ -51,6 +52,8 @@ enum Setback {
 struct Exchange<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
+    /// Who is told of in the log.
+    subject: Subject<'a>,
     request: &'a RequestHead,
     id: &'a RequestId,
     upload: Upload<'a>,
@@ -107,6 +110,8 @@ async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> 
     let id = space.request.request_id(space.inbound.filled());
     let id = id.unwrap_or_else(|| thread.new_request_id());
     space.record.note_head(&space.request, space.inbound.filled());
+    let inbound = &thread.settings.inbound;
+    space.record.sender = Some(client.sender(inbound, &space.request, space.inbound.filled()));
     thread.tally.add(Count::Requests);
     thread.earn_retry();
     if space.request.hops() == Hops::Exhausted {
@@ -142,10 +147,13 @@ impl<'a> Exchange<'a> {
         space: &'a mut Workspace,
         id: &'a RequestId,
     ) -> Result<Self, Error> {
-        let Workspace { inbound, request, outbound, answer, response, reply, record: _ } = space;
+        let Workspace { inbound, request, outbound, answer, response, reply, record } = space;
+        let identity = client.identity();
+        let sender = record.sender.unwrap_or(identity.address);
+        let subject = Subject { client: sender, request_id: Some(id) };
         let hop = Hop {
-            forwarding: thread.settings.forwarding,
-            peer: &client.peer,
+            forwarding: identity.forwarding,
+            peer: &identity.peer,
             scheme: Scheme::Http,
             request_id: id,
             default_host: &thread.authority,
@@ -155,7 +163,7 @@ impl<'a> Exchange<'a> {
         inbound.consume(request.len());
         let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self { thread, client, request, id, upload, answering })
+        Ok(Self { thread, client, subject, request, id, upload, answering })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
@@ -252,7 +260,7 @@ impl<'a> Exchange<'a> {
         }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
         let repeat = self.repeat();
-        let Self { thread, client, request, id, mut upload, answering, .. } = self;
+        let Self { thread, client, subject, request, mut upload, answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
         let is_kept = answering.response.persistence() == Persistence::KeepAlive;
         let mut download = Download::begin(answering, delivery.framing, &thread.settings);
@@ -262,7 +270,7 @@ impl<'a> Exchange<'a> {
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            return cut_short(thread, cut, delivery.framing, id);
+            return cut_short(thread, cut, delivery.framing, subject);
         }
         // Never again a connection about which anything is odd.
         if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
@@ -278,17 +286,17 @@ impl<'a> Exchange<'a> {
     /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
     /// said since it asked: not a byte of that could go before.
     async fn switch(self, link: Link) -> After {
-        let Self { thread, client, id, upload, mut answering, .. } = self;
+        let Self { thread, client, subject, id, upload, mut answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
         answering.write_switch(id);
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
-            return cut_short(thread, Cut::Client, Framing::UntilClose, id);
+            return cut_short(thread, Cut::Client, Framing::UntilClose, subject);
         }
         // An endpoint that switches before it has read the question answers another one.
         let is_sent = upload.is_done();
         if !is_sent || io::write_all(stall, link.stream(), upload.ahead()).await.is_err() {
-            return cut_short(thread, Cut::Endpoint, Framing::UntilClose, id);
+            return cut_short(thread, Cut::Endpoint, Framing::UntilClose, subject);
         }
         After::Tunnel(link)
     }
@@ -320,14 +328,17 @@ impl<'a> Exchange<'a> {
 }
 
 /// Ends a connection in the middle of an answer, so that the client notices.
-fn cut_short(thread: &Thread, cut: Cut, framing: Framing, id: &RequestId) -> After {
+fn cut_short(thread: &Thread, cut: Cut, framing: Framing, subject: Subject<'_>) -> After {
     let (count, error) = match cut {
         Cut::Endpoint => (Count::Aborted, Error::upstream(Kind::Cut)),
+        Cut::Slow => (Count::Slow, Error::downstream(Kind::SlowReader)),
         Cut::Client => (Count::Abandoned, Error::downstream(Kind::Gone)),
     };
     thread.tally.add(count);
-    thread.note_failed(error, id);
+    thread.note_failed(error, subject);
     match framing {
+        // Closed in order, the system would go on offering it what it does not take.
+        _ if cut == Cut::Slow => After::Abort,
         // Only a reset tells a body that lasts until the connection ends from a whole one.
         Framing::UntilClose => After::Abort,
         Framing::Empty | Framing::Length(_) | Framing::Chunked => After::Close,

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::networks::Networks;
 use crate::http1::{self, Forwarding};
 use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
 
@@ -43,8 +44,16 @@ pub const HOLD_PAUSE_LONGEST: Duration = Duration::from_millis(500);
 
 /// No limit on bodies: they are streamed, and what is too large is the application's to say.
 pub const BODY_MAX: u64 = u64::MAX;
+/// Bytes a second of a body that a client has to send, or to take, while we wait for it; and...
+pub const BODY_RATE: u64 = 240;
+/// ...how long it may take to get there. Both are Kestrel's: slower than any modem, and a thousand
+/// times what somebody who only wants to keep connections busy would like to spend.
+pub const BODY_RATE_GRACE: Duration = Duration::from_secs(5);
 /// Client connections of the whole engine. Idle ones cost about a kilobyte and a descriptor.
 pub const CONNECTIONS_MAX: usize = 100_000;
+/// Client connections from one address: a tenth of all, so that no ten can shut out the rest; and
+/// so many because a carrier's address translation puts thousands of people behind one address.
+pub const CONNECTIONS_PER_CLIENT: usize = 10_000;
 /// Idle connections that a thread keeps to one endpoint: as many as it may have busy in a burst,
 /// without pinning a descriptor for each request of the largest burst ever.
 pub const IDLE_PER_ENDPOINT: usize = 256;
@@ -73,12 +82,14 @@ pub const TUNNEL_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an engine is told when it is bound. The default is what ships.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Threads that carry traffic.
     pub threads: usize,
-    /// What becomes of the client's own `X-Forwarded-*` and `Forwarded`.
+    /// What becomes of the client's own `X-Forwarded-*` and `Forwarded`, unless it is trusted.
     pub forwarding: Forwarding,
+    /// Who clients are, and how many connections one may have.
+    pub inbound: Inbound,
     /// How an endpoint is chosen.
     pub balance: Balance,
     /// How long one that fails is passed over.
@@ -91,6 +102,17 @@ pub struct Settings {
     pub limits: Limits,
     /// How long.
     pub timeouts: Timeouts,
+}
+
+/// Who clients are, and how many connections one may have.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// Proxies in front of us, whose `X-Forwarded-*` and `Forwarded` are believed and continued.
+    pub trusted_proxies: Networks,
+    /// Proxies in front of us whose connections begin with a PROXY header, all of them.
+    pub proxy_protocol_from: Networks,
+    /// Client connections from one address over all threads; of IPv6, from one /64.
+    pub connections_per_client: usize,
 }
 
 /// How often a request is sent again.
@@ -126,10 +148,21 @@ pub struct Limits {
     pub head: http1::Limits,
     /// Bytes of a request's body; `u64::MAX` is no limit.
     pub body_max: u64,
+    /// How slowly a body may pass.
+    pub body_rate: BodyRate,
     /// Client connections over all threads.
     pub connections_max: usize,
     /// Idle connections that a thread keeps to one endpoint.
     pub idle_per_endpoint: usize,
+}
+
+/// How slowly a client may send a body or take an answer while we wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyRate {
+    /// Bytes a second; 0 is no limit.
+    pub per_second: u64,
+    /// How long it may take to reach that.
+    pub grace: Duration,
 }
 
 /// How long.
@@ -160,6 +193,7 @@ impl Default for Settings {
         Self {
             threads: available_parallelism().map_or(1, NonZeroUsize::get),
             forwarding: Forwarding::Overwrite,
+            inbound: Inbound::default(),
             balance: Balance { algorithm: Algorithm::default(), slow_start: SLOW_START },
             ejection: Ejection {
                 first: EJECTION_FIRST,
@@ -170,6 +204,16 @@ impl Default for Settings {
             hold: Hold::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Networks::default(),
+            proxy_protocol_from: Networks::default(),
+            connections_per_client: CONNECTIONS_PER_CLIENT,
         }
     }
 }
@@ -202,9 +246,21 @@ impl Default for Limits {
         Self {
             head: http1::Limits::default(),
             body_max: BODY_MAX,
+            body_rate: BodyRate::default(),
             connections_max: CONNECTIONS_MAX,
             idle_per_endpoint: IDLE_PER_ENDPOINT,
         }
+    }
+}
+
+impl BodyRate {
+    /// No limit.
+    pub const OFF: Self = Self { per_second: 0, grace: Duration::ZERO };
+}
+
+impl Default for BodyRate {
+    fn default() -> Self {
+        Self { per_second: BODY_RATE, grace: BODY_RATE_GRACE }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Everything here belongs to one thread, so none of it needs a lock.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use super::buffer::{Buffer, Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
 use super::engine::Starting;
-use super::error::Error;
-use super::failures::Failures;
+use super::error::{Error, Kind};
+use super::failures::{Failures, Subject};
+use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::Settings;
 use super::snapshot::{Known, Snapshot};
@@ -34,6 +36,8 @@ pub(super) struct Thread {
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
     pub(super) reports: mpsc::Sender<Report>,
+    /// Shared by all threads, which come here when a connection opens or closes.
+    pub(super) per_client: Arc<PerClient>,
     snapshot: RefCell<Snapshot>,
     known: RefCell<Known>,
     /// A new snapshot was applied.
@@ -74,7 +78,7 @@ impl Thread {
         tally: Arc<Tally>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        let Starting { index, settings, authority, seed } = starting;
+        let Starting { index, settings, authority, per_client, seed } = starting;
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
             index,
@@ -82,6 +86,7 @@ impl Thread {
             tally,
             authority,
             reports,
+            per_client,
             snapshot: RefCell::default(),
             known: RefCell::default(),
             changed: Notify::new(),
@@ -169,10 +174,23 @@ impl Thread {
         self.is_draining.get()
     }
 
-    pub(super) fn enter(&self, client: &Rc<Client>) {
+    pub(super) fn enter(&self) {
         self.connected.set(self.connected.get() + 1);
-        self.clients.borrow_mut().push(Rc::downgrade(client));
         self.tally.add(Count::Accepted);
+    }
+
+    /// From here on the client is found when the thread drains.
+    pub(super) fn remember(&self, client: &Rc<Client>) {
+        self.clients.borrow_mut().push(Rc::downgrade(client));
+    }
+
+    /// Ends a connection on which no request will be read, and tells the log.
+    pub(super) fn refuse_connection(&self, error: Error, client: &Client, address: IpAddr) {
+        let is_crowd = error.kind == Kind::Crowd;
+        self.tally.add(if is_crowd { Count::Refused } else { Count::Unannounced });
+        self.note_failed(error, Subject { client: address, request_id: None });
+        // Nothing was promised, so nothing is owed: no state of the connection stays behind.
+        client.reset();
     }
 
     pub(super) fn leave(&self) {
@@ -252,8 +270,8 @@ impl Thread {
     }
 
     /// Tells the log of a request that failed, in so many words as it can bear.
-    pub(super) fn note_failed(&self, error: Error, request_id: &RequestId) {
-        self.failures.borrow_mut().note(error, request_id);
+    pub(super) fn note_failed(&self, error: Error, subject: Subject<'_>) {
+        self.failures.borrow_mut().note(error, subject);
     }
 
     /// A pause of between a half and the whole of `longest`, so that what failed together does not

@@ -7,6 +7,7 @@ use super::buffer::Buffer;
 use super::client::Client;
 use super::error::{Error, Kind};
 use super::io;
+use super::pace::Pace;
 use super::settings::Settings;
 use super::upstream::Link;
 use crate::http1::{self, Framing, RequestHead, chunked};
@@ -33,6 +34,8 @@ pub(super) struct Upload<'a> {
     body_max: u64,
     replay_max: usize,
     stall: Duration,
+    /// How slowly the client may send.
+    pace: Pace,
 }
 
 /// Why sending stopped.
@@ -54,6 +57,12 @@ impl<'a> Upload<'a> {
         settings: &Settings,
     ) -> Result<Self, Error> {
         let (framing, body_max) = (request.framing(), settings.limits.body_max);
+        let stall = settings.timeouts.stall;
+        // Whoever expects a 100 waits for the endpoint, and we with it.
+        let pace = match request.expects_continue() {
+            true => Pace::of_invited_sender(settings.limits.body_rate, stall),
+            false => Pace::of_sender(settings.limits.body_rate, stall),
+        };
         if matches!(framing, Framing::Length(length) if length > body_max) {
             return Err(Error::downstream(Kind::LargeBody));
         }
@@ -68,7 +77,8 @@ impl<'a> Upload<'a> {
             replay: pool::Body::Replayable,
             body_max,
             replay_max: settings.retry.replay_max,
-            stall: settings.timeouts.stall,
+            stall,
+            pace,
         };
         if !upload.body.is_done() {
             upload.absorb()?;
@@ -164,7 +174,7 @@ impl<'a> Upload<'a> {
     }
 
     async fn read(&mut self, client: &Client) -> Result<(), Error> {
-        match io::read_within(self.stall, &client.stream, self.inbound).await {
+        match io::read_at(&mut self.pace, &client.stream, self.inbound).await {
             Ok(0) => Err(Error::downstream(Kind::Gone)),
             Ok(_) => self.absorb(),
             Err(error) if error.kind() == ErrorKind::TimedOut => {

@@ -86,7 +86,7 @@ async fn end_at_once(provider: &process::Provider) {
 impl Ground {
     async fn prepare(config: &Config) -> anyhow::Result<Self> {
         let lock = Arc::new(lock(&StateDir::open(&config.state_dir)?).await?);
-        let engine = Engine::bind(config.listen, config.proxy).context(
+        let engine = Engine::bind(config.listen, config.proxy.clone()).context(
             "the balancer needs another address: --listen ADDR, or `listen` in the file",
         )?;
         let admin = bind_admin(config)

@@ -49,7 +49,7 @@ fn a_target_that_is_too_long_is_a_414() {
 #[test]
 fn a_body_that_is_too_large_is_a_413() {
     let settings = limited(Limits { body_max: 4, ..Limits::default() });
-    assert_eq!(refusal(settings, POST), 413);
+    assert_eq!(refusal(settings.clone(), POST), 413);
     let chunked = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     assert_eq!(refusal(settings, chunked), 413);
 }

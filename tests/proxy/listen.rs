@@ -18,7 +18,7 @@ fn a_port_that_is_taken_is_named() {
 #[test]
 fn an_engine_does_not_join_another_one_on_its_port() {
     let settings = Settings { threads: 2, ..settings() };
-    let first = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+    let first = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings.clone()).unwrap();
     let error = Engine::bind(first.local_addr(), settings).unwrap_err();
     assert!(error.is_taken());
     drop(first);

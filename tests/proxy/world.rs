@@ -41,7 +41,12 @@ impl Proxy {
 
     /// The same, over endpoints of any kind.
     pub(super) fn start_over(settings: Settings, addresses: &[Address]) -> Self {
-        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), settings, addresses)
+    }
+
+    /// The same, listening elsewhere.
+    pub(super) fn start_at(at: SocketAddr, settings: Settings, addresses: &[Address]) -> Self {
+        let engine = Engine::bind(at, settings).unwrap();
         let (pool, followed) = watch::channel(Arc::default());
         let (sender, reports) = mpsc::channel(256);
         let mut proxy = Self {
@@ -153,6 +158,11 @@ impl Origin {
         Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
     }
 
+    /// A server on IPv6.
+    pub(super) fn new_v6() -> Self {
+        Self { listener: TcpListener::bind("[::1]:0").unwrap() }
+    }
+
     /// A server on a port that has begun to listen.
     pub(super) fn on(listener: TcpListener) -> Self {
         Self { listener }
@@ -240,8 +250,22 @@ impl Wire {
         Self { stream, ahead: Vec::new() }
     }
 
+    /// A connection whose near end is `from`, which is this machine like all of 127.0.0.0/8.
+    pub(super) fn connect_from(from: [u8; 4], address: SocketAddr) -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::new(socket)
+    }
+
     pub(super) fn send(&mut self, text: impl AsRef<[u8]>) {
         self.stream.write_all(text.as_ref()).unwrap();
+    }
+
+    /// Sends what may find the connection gone.
+    pub(super) fn try_send(&mut self, text: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(text.as_ref());
     }
 
     /// Sends as much as fits without waiting for the other side.
