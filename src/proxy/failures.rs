@@ -1,5 +1,6 @@
-//! Failed requests and connections in the log: the first of a kind at once, then how many more there
-//! were in each second, until one has passed without. However many fail, the log stays readable.
+//! Failed requests and connections in the log: the first of a kind at once, then how many more
+//! there were in each second, until one has passed without. However many fail, the log stays
+//! readable.
 
 use std::net::IpAddr;
 

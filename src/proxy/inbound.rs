@@ -6,14 +6,16 @@ use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::client::{Client, Identity, Waited};
+use tokio::time::timeout;
+
+use super::client::{Client, Identity};
 use super::error::{Error, Kind};
 use super::io::{look, take_exactly};
 use super::settings::Inbound;
 use super::socket::Socket;
 use super::thread::Thread;
 use crate::clock;
-use crate::http1::{Forwarding, Peer};
+use crate::http1::{Forwarding, Peer, Scheme};
 use crate::proxy_protocol::{self, Source};
 
 /// What came of reading a PROXY header.
@@ -55,7 +57,12 @@ pub(super) fn settle(
         false => Some(thread.per_client.enter(address).ok_or(Error::downstream(Kind::Crowd))?),
     };
     let forwarding = inbound.forwarding(address, thread.settings.forwarding);
-    client.settle(Identity { address, peer: Peer::from(address), forwarding, counted });
+    client.settle(Identity {
+        address,
+        peer: Peer::new(address, Scheme::Http),
+        forwarding,
+        counted,
+    });
     Ok(())
 }
 
@@ -82,7 +89,8 @@ async fn announcement(thread: &Thread, client: &Client) -> Result<Option<Source>
     let mut header = Vec::new();
     // Each round takes a byte at least, or waits.
     for _ in 0..2 * proxy_protocol::HEADER_MAX {
-        if client.wait(deadline.since(clock::now())).await == Waited::Expired {
+        let left = deadline.since(clock::now());
+        if timeout(left, client.wait(thread.tick_now())).await.is_err() {
             break;
         }
         match read(&client.stream, &mut header)? {

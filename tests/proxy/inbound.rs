@@ -70,7 +70,7 @@ fn a_proxy_header_names_the_client() {
     ] {
         let head = seen_by_server(announced(), FRONT, &[&header, GET.as_bytes()]);
         assert_eq!(field(&head, "x-forwarded-for"), Some(client), "{head}");
-        let forwarded = format!("for={node};host=\"a\";proto=http");
+        let forwarded = format!("for={node};proto=http;host=\"a\"");
         assert_eq!(field(&head, "forwarded"), Some(forwarded.as_str()), "{head}");
     }
 }
@@ -176,7 +176,7 @@ fn headers_about_the_client_are_continued_for_trusted_proxies_only() {
     assert_eq!(field(&head, "x-forwarded-proto"), Some("https"));
     assert_eq!(field(&head, "x-forwarded-host"), Some("b"));
     assert_eq!(field(&head, "x-real-ip"), Some("192.0.2.1"));
-    let forwarded = "for=192.0.2.1, for=127.1.0.1;host=\"a\";proto=http";
+    let forwarded = "for=192.0.2.1, for=127.1.0.1;proto=http;host=\"a\"";
     assert_eq!(field(&head, "forwarded"), Some(forwarded));
 
     let head = seen_by_server(trusting(), STRANGER, &[said.as_bytes()]);
@@ -184,7 +184,7 @@ fn headers_about_the_client_are_continued_for_trusted_proxies_only() {
     assert_eq!(field(&head, "x-forwarded-proto"), Some("http"));
     assert_eq!(field(&head, "x-forwarded-host"), Some("a"));
     assert_eq!(field(&head, "x-real-ip"), None);
-    assert_eq!(field(&head, "forwarded"), Some("for=127.0.0.9;host=\"a\";proto=http"));
+    assert_eq!(field(&head, "forwarded"), Some("for=127.0.0.9;proto=http;host=\"a\""));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn ipv6_works_from_end_to_end() {
     assert_eq!(field(&head, "host"), Some("[::1]:5000"));
     assert_eq!(field(&head, "x-forwarded-for"), Some("::1"));
     assert_eq!(field(&head, "x-forwarded-host"), Some("[::1]:5000"));
-    let forwarded = "for=\"[::1]\";host=\"[::1]:5000\";proto=http";
+    let forwarded = "for=\"[::1]\";proto=http;host=\"[::1]:5000\"";
     assert_eq!(field(&head, "forwarded"), Some(forwarded));
     server.send(OK);
     assert_eq!(client.answer().1, "ok");
