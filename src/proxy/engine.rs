@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use super::counters::{Counters, Tally, sum};
-use super::listen::{BindError, listen};
+use super::listen::{BindError, connections_that_fit, listen};
 use super::per_client::PerClient;
 use super::report::Report;
 use super::run::{Following, Order, run};
@@ -57,7 +57,9 @@ impl Engine {
     /// [`BindError`] if the address is taken (by another engine of the same user, too) or is not
     /// this machine's.
     pub fn bind(address: SocketAddr, settings: Settings) -> Result<Self, BindError> {
-        let settings = Settings { threads: settings.threads.max(1), ..settings };
+        let mut settings = Settings { threads: settings.threads.max(1), ..settings };
+        let limits = &mut settings.limits;
+        limits.connections_max = connections_that_fit(limits.connections_max);
         let listeners = listen(address, settings.threads)?;
         let address = listeners[0].local_addr().unwrap_or(address);
         Ok(Self { settings, address, listeners })

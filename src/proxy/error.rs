@@ -35,6 +35,8 @@ pub enum Kind {
     Announcement(Malformed),
     /// The PROXY header did not come in time, or not to its end.
     NoAnnouncement,
+    /// This machine has no descriptor or memory for one more client.
+    Unaccepted,
     /// The client has as many connections as it may have.
     Crowd,
     /// The head did not come in time.
@@ -61,7 +63,7 @@ impl Error {
     /// Failed on the way from or to the client.
     pub(super) const fn downstream(kind: Kind) -> Self {
         let side = match kind {
-            Kind::Refused(Refusal::Loop) => Side::Balancer,
+            Kind::Refused(Refusal::Loop) | Kind::Unaccepted => Side::Balancer,
             _ => Side::Client,
         };
         Self { side, kind }
@@ -83,7 +85,8 @@ impl Error {
             Kind::Refused(refusal) => refusal.status(),
             Kind::SlowHead | Kind::SlowBody => 408,
             Kind::LargeBody => 413,
-            Kind::Announcement(_)
+            Kind::Unaccepted
+            | Kind::Announcement(_)
             | Kind::NoAnnouncement
             | Kind::Crowd
             | Kind::SlowReader
@@ -119,7 +122,7 @@ impl Error {
             Kind::Endpoint(Failure::TimedOut) => "http_response_timeout",
             Kind::Endpoint(Failure::Invalid) => "http_protocol_error",
             Kind::Endpoint(Failure::TooLarge) => "http_response_header_section_size",
-            Kind::Endpoint(Failure::Exhausted) => "proxy_internal_error",
+            Kind::Endpoint(Failure::Exhausted) | Kind::Unaccepted => "proxy_internal_error",
             Kind::NoneInTime | Kind::HoldFull => "destination_unavailable",
         }
     }
@@ -131,6 +134,7 @@ impl Error {
             Kind::Announcement(_) => "proxy_header_invalid",
             Kind::NoAnnouncement => "proxy_header_missing",
             Kind::Crowd => "too_many_connections",
+            Kind::Unaccepted => "out_of_descriptors",
             Kind::SlowReader => "client_slow",
             Kind::Gone => "client_gone",
             _ => self.proxy_status(),
@@ -193,6 +197,7 @@ impl fmt::Display for Kind {
                 return write!(formatter, "no PROXY header although one must come: {malformed}");
             }
             Self::NoAnnouncement => "the PROXY header did not come whole and in time",
+            Self::Unaccepted => "no descriptor or memory for one more client",
             Self::Crowd => "the client has as many connections as it may have",
             Self::SlowReader => "the client took its answer too slowly",
             Self::SlowHead => "the head of the request did not arrive in time",

@@ -12,8 +12,8 @@ use crate::http1::RequestId;
 /// What failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
-    /// Who had sent it.
-    pub(super) client: IpAddr,
+    /// Who had sent it, if that is known.
+    pub(super) client: Option<IpAddr>,
     /// Which request it was, unless the connection failed before there was one.
     pub(super) request_id: Option<&'a RequestId>,
 }
@@ -76,6 +76,7 @@ impl Failures {
 
     fn tell_first(&self, failed: Error, subject: Subject<'_>) {
         let Subject { client, request_id } = subject;
+        let client = client.map(display);
         let request_id = request_id.map(|id| String::from_utf8_lossy(id.as_bytes()));
         let (what, request_id) = match &request_id {
             Some(id) => ("a request", Some(display(id))),
@@ -84,13 +85,13 @@ impl Failures {
         let (thread, side, error, kind) = (self.thread, failed.side, failed.name(), failed.kind);
         match Weight::of(failed) {
             Weight::Trouble => {
-                tracing::warn!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
+                tracing::warn!(thread, %side, error, client, request_id, "{what} failed: {kind}");
             }
             Weight::Notice => {
-                tracing::info!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
+                tracing::info!(thread, %side, error, client, request_id, "{what} failed: {kind}");
             }
             Weight::Usual => {
-                tracing::debug!(thread, %side, error, %client, request_id, "{what} failed: {kind}");
+                tracing::debug!(thread, %side, error, client, request_id, "{what} failed: {kind}");
             }
         }
     }
@@ -99,7 +100,9 @@ impl Failures {
 /// What failures of a kind befall.
 const fn plural(error: Error) -> &'static str {
     match error.kind {
-        Kind::Announcement(_) | Kind::NoAnnouncement | Kind::Crowd => "connections",
+        Kind::Announcement(_) | Kind::NoAnnouncement | Kind::Crowd | Kind::Unaccepted => {
+            "connections"
+        }
         _ => "requests",
     }
 }
@@ -168,7 +171,7 @@ mod tests {
             .with_ansi(false)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let client = IpAddr::from([192, 0, 2, 1]);
+            let client = Some(IpAddr::from([192, 0, 2, 1]));
             work(&mut Failures::new(0), Subject { client, request_id: Some(&id) });
         });
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

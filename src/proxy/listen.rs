@@ -10,6 +10,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Linux): a burst of clients should wait here rather than be refused.
 const BACKLOG: i32 = 4096;
 
+/// Descriptors that are not for traffic: a thread's listener, its epoll and what wakes it, and what
+/// the controller and the admin API have open.
+const DESCRIPTORS_KEPT: usize = 64;
+
 /// An address that could not be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
@@ -54,6 +58,24 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// How many client connections the descriptors of this process allow, if that is less than wanted.
+/// Clients beyond it wait in the backlog until one leaves; accepted, they would only take the
+/// descriptors that the requests of the others need.
+pub(super) fn connections_that_fit(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let fitting = fitting(limit);
+    if fitting < wanted {
+        tracing::warn!(limit, wanted, fitting, "too few descriptors for so many connections");
+    }
+    fitting.min(wanted)
+}
+
+/// A request in flight takes two descriptors.
+fn fitting(limit: usize) -> usize {
+    (limit.saturating_sub(DESCRIPTORS_KEPT) / 2).max(1)
+}
+
 /// When a socket is marked as sharing its port with others of ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
@@ -77,4 +99,18 @@ fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_client_has_a_descriptor_for_its_request_too() {
+        for (limit, connections) in [(0, 1), (64, 1), (1024, 480), (1_048_576, 524_256)] {
+            assert_eq!(fitting(limit), connections);
+        }
+        assert_eq!(connections_that_fit(1), 1);
+        assert!(connections_that_fit(usize::MAX) < usize::MAX);
+    }
 }

@@ -20,7 +20,7 @@ pub(super) async fn refuse(
     (request_id, persistence): (&RequestId, Persistence),
 ) -> After {
     let sender = space.record.sender.unwrap_or(client.identity().address);
-    thread.note_failed(error, Subject { client: sender, request_id: Some(request_id) });
+    thread.note_failed(error, Subject { client: Some(sender), request_id: Some(request_id) });
     let Some(status) = error.status() else {
         thread.tally.add(Count::Abandoned);
         return After::Close;

@@ -17,6 +17,8 @@ use tokio_util::task::TaskTracker;
 use super::client::Client;
 use super::counters::Tally;
 use super::engine::Starting;
+use super::error::{Error, Kind};
+use super::failures::Subject;
 use super::inbound::{introduce, settle};
 use super::report::Report;
 use super::session::serve;
@@ -171,7 +173,8 @@ impl Drop for Parting {
 async fn recover(thread: &Thread, error: &io::Error) {
     const SCARCE: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     if Errno::from_io_error(error).is_some_and(|errno| SCARCE.contains(&errno)) {
-        tracing::warn!(thread = thread.index, %error, "cannot accept clients for now");
+        let subject = Subject { client: None, request_id: None };
+        thread.note_failed(Error::downstream(Kind::Unaccepted), subject);
         sleep(ACCEPT_PAUSE).await;
     }
 }

@@ -159,7 +159,7 @@ impl<'a> Exchange<'a> {
         let Workspace { inbound, request, outbound, answer, response, reply, record } = space;
         let identity = client.identity();
         let sender = record.sender.unwrap_or(identity.address);
-        let subject = Subject { client: sender, request_id: Some(id) };
+        let subject = Subject { client: Some(sender), request_id: Some(id) };
         let hop = Hop {
             forwarding: identity.forwarding,
             peer: &identity.peer,

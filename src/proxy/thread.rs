@@ -197,7 +197,7 @@ impl Thread {
     pub(super) fn refuse_connection(&self, error: Error, client: &Client, address: IpAddr) {
         let is_crowd = error.kind == Kind::Crowd;
         self.tally.add(if is_crowd { Count::Refused } else { Count::Unannounced });
-        self.note_failed(error, Subject { client: address, request_id: None });
+        self.note_failed(error, Subject { client: Some(address), request_id: None });
         // Nothing was promised, so nothing is owed: no state of the connection stays behind.
         client.reset();
     }
