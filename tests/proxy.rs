@@ -8,6 +8,7 @@ mod proxy {
     mod inbound;
     mod limits;
     mod listen;
+    mod pace;
     mod parting;
     mod relay;
     mod retry;

@@ -71,9 +71,11 @@ pub(super) fn connections_that_fit(wanted: usize) -> usize {
     fitting.min(wanted)
 }
 
-/// A request in flight takes two descriptors.
-fn fitting(limit: usize) -> usize {
-    (limit.saturating_sub(DESCRIPTORS_KEPT) / 2).max(1)
+/// A quarter is for the connections to endpoints: most clients are idle at any moment, and requests
+/// beyond that are held until others give their connections back.
+const fn fitting(limit: usize) -> usize {
+    let fitting = (limit - limit / 4).saturating_sub(DESCRIPTORS_KEPT);
+    if fitting > 0 { fitting } else { 1 }
 }
 
 /// When a socket is marked as sharing its port with others of ours.
@@ -106,8 +108,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_client_has_a_descriptor_for_its_request_too() {
-        for (limit, connections) in [(0, 1), (64, 1), (1024, 480), (1_048_576, 524_256)] {
+    fn clients_leave_descriptors_for_their_requests() {
+        for (limit, connections) in [(0, 1), (64, 1), (1024, 704), (1_048_576, 786_368)] {
             assert_eq!(fitting(limit), connections);
         }
         assert_eq!(connections_that_fit(1), 1);

@@ -263,9 +263,29 @@ impl Wire {
         self.stream.write_all(text.as_ref()).unwrap();
     }
 
-    /// Sends what may find the connection gone.
-    pub(super) fn try_send(&mut self, text: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(text.as_ref());
+    /// A client whose system takes as little ahead as it can.
+    pub(super) fn connect_narrow(address: SocketAddr) -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::new(socket)
+    }
+
+    /// Whether something can be read at this moment, were it the end.
+    pub(super) fn is_readable(&self) -> bool {
+        !self.ahead.is_empty() || is_readable(&self.stream, Duration::ZERO)
+    }
+
+    /// Reads once, up to so many bytes. `None`: the connection has ended.
+    pub(super) fn sip(&mut self, most: usize) -> Option<usize> {
+        let mut block = vec![0; most];
+        self.stream.read(&mut block).ok().filter(|count| *count > 0)
+    }
+
+    /// Sends what may find the connection gone. Says whether it has not.
+    pub(super) fn try_send(&mut self, text: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(text.as_ref()).is_ok()
     }
 
     /// Sends as much as fits without waiting for the other side.
