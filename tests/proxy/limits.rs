@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use cloudaps::http1;
-use cloudaps::proxy::{Limits, Settings, Timeouts};
+use cloudaps::pool::EndpointId;
+use cloudaps::proxy::{Failure, Hold, Limits, Report, Retry, Settings, Timeouts};
 
 use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, until};
 
@@ -36,6 +37,22 @@ fn a_head_that_is_too_large_is_a_431() {
     let settings = limited(Limits { head, ..Limits::default() });
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(5000));
     assert_eq!(refusal(settings, &request), 431);
+}
+
+#[test]
+fn too_many_header_lines_are_a_431() {
+    let lines =
+        |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count));
+    let head = http1::Limits { headers: 50, ..http1::Limits::default() };
+    let settings = limited(Limits { head, ..Limits::default() });
+    assert_eq!(refusal(settings.clone(), &lines(50)), 431);
+    // One less, and the endpoint is asked.
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings, &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(lines(49));
+    origin.accept().send(OK);
+    assert_eq!(client.answer().1, "ok");
 }
 
 #[test]
@@ -119,6 +136,73 @@ fn a_body_that_stalls_is_a_408() {
     assert_eq!(status(&client.answer().0), 408);
     server.head();
     assert_eq!(server.rest_or_reset().0, "he");
+}
+
+/// Nothing is held, and tried once: what cannot be done is told at once.
+fn hasty(timeouts: Timeouts) -> Settings {
+    let hold = Hold { requests_max: 0, ..Hold::default() };
+    Settings { hold, retry: Retry { tries: 0, ..Retry::default() }, ..timed(timeouts) }
+}
+
+#[test]
+fn an_endpoint_that_does_not_take_the_connection_in_time_is_passed_over() {
+    let deaf = Origin::deaf();
+    let timeouts = Timeouts { connect: SHORT, ..Timeouts::default() };
+    let mut proxy = Proxy::start(hasty(timeouts), &[deaf.address()]);
+    let mut client = proxy.client();
+    client.send(POST);
+    // Nothing was sent, so it is as if there were no endpoint, and nothing is held here.
+    assert_eq!(status(&client.answer().0), 503);
+    let (endpoint, failure) = (EndpointId::new(0), Failure::ConnectTimedOut);
+    assert_eq!(proxy.report(), Report::Failed { endpoint, failure });
+    let origin = Origin::new();
+    proxy.add(origin.address());
+    client.send(POST);
+    origin.accept().send(OK);
+    assert_eq!(client.answer().1, "ok");
+}
+
+#[test]
+fn all_tries_and_waits_together_have_a_limit() {
+    // Waiting for an endpoint, and for its answer.
+    let timeouts = Timeouts { total: SHORT, ..Timeouts::default() };
+    let proxy = Proxy::start(timed(timeouts), &[]);
+    let mut client = proxy.client();
+    client.send(GET);
+    assert_eq!(status(&client.answer().0), 503);
+    let origin = Origin::new();
+    let proxy = Proxy::start(timed(timeouts), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let _server = origin.accept();
+    assert_eq!(status(&client.answer().0), 504);
+}
+
+#[test]
+fn an_endpoint_that_does_not_read_the_request_is_not_waited_for() {
+    const LARGE: usize = 64 * 1024 * 1024;
+    let timeouts = Timeouts { stall: SHORT, first_byte: SHORT, ..Timeouts::default() };
+    let origin = Origin::new();
+    let proxy = Proxy::start(hasty(timeouts), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let _server = origin.accept();
+    until("the client is answered", || {
+        client.send_until_full(&[b'x'; 4096], LARGE / 2);
+        client.is_readable()
+    });
+    assert_eq!(status(&client.answer().0), 504);
+}
+
+#[test]
+fn a_refused_client_that_does_not_leave_is_dropped() {
+    let timeouts = Timeouts { linger: SHORT, ..Timeouts::default() };
+    let proxy = Proxy::start(timed(timeouts), &[]);
+    let mut client = proxy.client();
+    client.send("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(status(&client.answer().0), 405);
+    assert_eq!(client.rest(), "");
+    until("it is dropped", || proxy.counters().closed == 1);
 }
 
 #[test]

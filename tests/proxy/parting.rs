@@ -63,3 +63,32 @@ fn a_client_that_leaves_between_requests_is_no_failure() {
     until("it is counted", || proxy.counters().closed == 1);
     assert_eq!(proxy.counters().abandoned, 0);
 }
+
+#[test]
+fn a_client_that_ends_its_side_before_the_answer_has_left() {
+    // Nobody can tell whether it still reads; an answer that nobody reads costs an endpoint.
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    client.finish();
+    server.rest_or_reset();
+    assert_eq!(client.rest_or_reset().0, "");
+    until("it is counted", || proxy.counters().abandoned == 1);
+    until("capacity is returned", || proxy.traffic(0).total() == 0);
+}
+
+#[test]
+fn a_client_that_ends_its_side_after_its_answer_is_closed_in_order() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    origin.accept().send(OK);
+    client.answer();
+    client.finish();
+    assert_eq!(client.rest(), "");
+    until("it is counted", || proxy.counters().closed == 1);
+}

@@ -112,6 +112,86 @@ fn a_client_of_1_0_gets_the_body_until_the_close() {
 }
 
 #[test]
+fn a_client_of_1_0_may_keep_its_connection() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let request = "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n";
+    client.send(request);
+    let mut server = origin.accept();
+    for _ in 0..2 {
+        assert_eq!(field(&server.head(), "via"), Some("1.0 cloudaps"));
+        server.send(OK);
+        let (head, body) = client.answer();
+        assert_eq!((field(&head, "connection"), body.as_str()), (Some("keep-alive"), "ok"));
+        client.send(request);
+    }
+    // Without a length there is no other end than the connection's.
+    server.head();
+    server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+    assert_eq!(field(&client.head(), "connection"), Some("close"));
+    assert_eq!(client.rest(), "abc");
+}
+
+#[test]
+fn a_server_of_1_0_ends_its_connection_unless_it_says_otherwise() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok");
+    assert_eq!(client.answer().1, "ok");
+    client.send(GET);
+    server.head();
+    server.send("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert_eq!(client.answer().1, "ok");
+    assert_eq!(server.rest(), "", "it was asked again");
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send("HTTP/1.0 200 OK\r\n\r\nabc");
+    drop(server);
+    assert_eq!(field(&client.head(), "transfer-encoding"), Some("chunked"));
+    assert_eq!(client.through("0\r\n\r\n"), "3\r\nabc\r\n0\r\n\r\n");
+}
+
+#[test]
+fn trailers_of_a_request_end_here_and_the_connections_go_on() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("2\r\nab\r\n0\r\nX-Sum: 1\r\nContent-Length: 7\r\n\r\n");
+    let mut server = origin.accept();
+    assert_eq!(field(&server.head(), "trailer"), None);
+    assert_eq!(server.through("0\r\n\r\n"), "2\r\nab\r\n0\r\n\r\n");
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+    client.send(GET);
+    assert!(server.head().starts_with("GET / "));
+}
+
+#[test]
+fn a_client_need_not_wait_for_the_100_that_it_expects() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let expect = "Expect: 100-continue";
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n{expect}\r\n\r\nhello"));
+    let mut server = origin.accept();
+    server.head();
+    assert_eq!(server.body(5), "hello");
+    server.send(OK);
+    let (head, body) = client.answer();
+    assert_eq!((status(&head), body.as_str()), (200, "ok"));
+    client.send(GET);
+    assert!(server.head().starts_with("GET / "), "the connections were not used again");
+}
+
+#[test]
 fn what_has_no_body_is_not_waited_for() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);

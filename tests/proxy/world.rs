@@ -151,21 +151,37 @@ fn pause() {
 /// A server that a test plays.
 pub(super) struct Origin {
     listener: TcpListener,
+    /// What keeps its queue full, if it is deaf.
+    queued: Vec<TcpStream>,
 }
 
 impl Origin {
     pub(super) fn new() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap())
     }
 
     /// A server on IPv6.
     pub(super) fn new_v6() -> Self {
-        Self { listener: TcpListener::bind("[::1]:0").unwrap() }
+        Self::on(TcpListener::bind("[::1]:0").unwrap())
     }
 
     /// A server on a port that has begun to listen.
     pub(super) fn on(listener: TcpListener) -> Self {
-        Self { listener }
+        Self { listener, queued: Vec::new() }
+    }
+
+    /// A server that neither takes nor refuses connections: its queue is full.
+    pub(super) fn deaf() -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let mut origin = Self::on(socket.into());
+        let patience = Duration::from_millis(200);
+        while let Ok(queued) = TcpStream::connect_timeout(&origin.address(), patience) {
+            origin.queued.push(queued);
+        }
+        origin
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -295,8 +311,8 @@ impl Wire {
         while total < most {
             match self.stream.write(piece) {
                 Ok(count) => total += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => panic!("cannot send: {error}"),
+                // Full, or gone.
+                Err(_) => break,
             }
         }
         self.stream.set_nonblocking(false).unwrap();
