@@ -8,6 +8,7 @@ mod traffic;
 
 mod backend;
 mod faults;
+mod inbound;
 mod operator;
 mod own_server;
 mod restart;
