@@ -46,13 +46,13 @@ pub const HOLD_PAUSE_LONGEST: Duration = Duration::from_millis(500);
 pub const BODY_MAX: u64 = u64::MAX;
 /// Bytes a second of a body that a client has to send, or to take, while we wait for it; and...
 pub const BODY_RATE: u64 = 240;
-/// ...how long it may take to get there. Both are Kestrel's: slower than any modem, and a thousand
-/// times what somebody who only wants to keep connections busy would like to spend.
+/// ...how long it may take to get there. Both are Kestrel's (`MinRequestBodyDataRate`): far below
+/// what the worst network carries, far above the byte a minute that would keep a connection busy.
 pub const BODY_RATE_GRACE: Duration = Duration::from_secs(5);
 /// Client connections of the whole engine. Idle ones cost about a kilobyte and a descriptor.
 pub const CONNECTIONS_MAX: usize = 100_000;
-/// Client connections from one address: a tenth of all, so that no ten can shut out the rest; and
-/// so many because a carrier's address translation puts thousands of people behind one address.
+/// Client connections from one address: a tenth of all, so that no single one shuts out the rest,
+/// and so many because a carrier's address translation puts thousands of people behind one.
 pub const CONNECTIONS_PER_CLIENT: usize = 10_000;
 /// Idle connections that a thread keeps to one endpoint: as many as it may have busy in a burst,
 /// without pinning a descriptor for each request of the largest burst ever.
