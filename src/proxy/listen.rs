@@ -66,7 +66,7 @@ pub(super) fn connections_that_fit(wanted: usize) -> usize {
     let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let fitting = fitting(limit);
     if fitting < wanted {
-        tracing::warn!(limit, wanted, fitting, "too few descriptors for so many connections");
+        tracing::info!(limit, wanted, fitting, "the descriptors allow fewer client connections");
     }
     fitting.min(wanted)
 }
