@@ -169,6 +169,7 @@ mod tests {
         pace.waited(seconds(29.0));
         assert_eq!(pace.patience(), STALL);
         pace.moved(1);
+        assert!(pace.patience() >= RATE.grace, "{:?}", pace.patience());
         pace.waited(seconds(4.0));
         assert!(pace.patience() < seconds(2.0));
     }
