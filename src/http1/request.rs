@@ -261,7 +261,11 @@ impl Line {
         let Some(target) = word(bytes, target_start, limits.target, is_target_byte) else {
             return incomplete(bytes.len() - target_start, limits.target, Refusal::TargetTooLong);
         };
-        let Some(rest) = bytes[target.end..].first_chunk() else { return Ok(None) };
+        let Some(rest) = bytes[target.end..].first_chunk() else {
+            // HTTP/0.9 ended its line here; who speaks it waits for an answer, not for us.
+            let is_line = bytes[target.end] != b'\r' && bytes[target.end] != b'\n';
+            return if is_line { Ok(None) } else { Err(Refusal::RequestLine) };
+        };
         let version = ending(rest)?;
         let end = target.end + rest.len();
         let target = Target::read(&bytes[target.clone()], target.start, method)?;

@@ -138,7 +138,7 @@ async fn relay(
     let begun = Exchange::begin(thread, client, (space, alarm), id);
     let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
     match exchange.first_answer().await {
-        Ok(link) => Ok(exchange.deliver(link).await),
+        Ok(link) => exchange.deliver(link).await,
         Err(error) => Err((error, exchange.rest())),
     }
 }
@@ -254,34 +254,38 @@ impl<'a> Exchange<'a> {
         Fault { failure, progress, upstream, is_reused: link.is_reused }
     }
 
-    /// Delivers the answer whose head has been read, and parts from the endpoint.
-    async fn deliver(mut self, link: Link) -> After {
+    /// Delivers the answer whose head has been read, and parts from the endpoint. An error comes
+    /// back if what has come of the body is malformed: then nothing was delivered.
+    async fn deliver(mut self, link: Link) -> Result<After, (Error, Persistence)> {
         if self.answering.response.switches() {
-            return self.switch(link).await;
+            return Ok(self.switch(link).await);
         }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
-        let repeat = self.repeat();
+        let (repeat, rest) = (self.repeat(), self.rest());
         let Self { thread, client, request, id, mut upload, answering, .. } = self;
-        thread.tally.add_answer(answering.response.status());
-        let is_kept = answering.response.persistence() == Persistence::KeepAlive;
-        let mut download = Download::begin(answering, delivery.framing, &thread.settings);
+        let (status, persistence) = (answering.response.status(), answering.response.persistence());
+        let begun = Download::begin(answering, delivery.framing, &thread.settings);
+        // Not a byte has gone out yet, so the client can still be told.
+        let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
+        thread.tally.add_answer(status);
+        let is_kept = persistence == Persistence::KeepAlive;
         let relayed = tokio::select! {
             biased;
             relayed = download.run(client, &link) => relayed,
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            return cut_short(thread, cut, delivery.framing, id);
+            return Ok(cut_short(thread, cut, delivery.framing, id));
         }
         // Never again a connection about which anything is odd.
         if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
             link.give_back(thread.tick_now(), thread.settings.limits.idle_per_endpoint);
         }
-        match (delivery.persistence, request.persistence()) {
+        Ok(match (delivery.persistence, request.persistence()) {
             (Persistence::KeepAlive, _) => After::KeepAlive,
             (Persistence::Close, Persistence::Close) if upload.is_read() => After::Close,
             (Persistence::Close, _) => After::Linger,
-        }
+        })
     }
 
     /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
@@ -326,6 +330,12 @@ impl<'a> Exchange<'a> {
     fn repeat(&self) -> Repeat {
         if self.request.method().is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
     }
+}
+
+/// Judges an endpoint whose answer turned out to be malformed.
+fn invalid(thread: &Thread, link: &Link) -> Error {
+    thread.note_failure(link.upstream(), Failure::Invalid);
+    Error::upstream(Kind::Endpoint(Failure::Invalid))
 }
 
 /// Ends a connection in the middle of an answer, so that the client notices.
