@@ -29,6 +29,10 @@ clippy:
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
+# Put the conformance table to CloudAPS, nginx and HAProxy, and write docs/conformance.md.
+conformance:
+    cargo test --locked --test conformance -- --ignored --nocapture comparison
+
 # Check the dependencies' licences, advisories and sources (needs cargo-deny).
 deny:
     cargo deny --locked check

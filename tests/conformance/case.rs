@@ -61,6 +61,8 @@ pub(crate) enum Say {
     Answer,
     /// Wait until an answer has begun.
     Begun,
+    /// Send this if the last answer was `100 Continue`.
+    IfContinued(&'static [u8]),
     /// Say that no more will come.
     Finish,
     /// Close.
@@ -81,6 +83,13 @@ pub(crate) enum Act {
     /// Wait for these bytes, whatever they are.
     Expect(&'static [u8]),
     Send(Vec<u8>),
+    /// Send `100 Continue` if the request asks for it.
+    Continue,
+    /// Send what a request of this version may be answered with.
+    ByVersion {
+        modern: &'static [u8],
+        old: &'static [u8],
+    },
     /// Send without end, at most so much, until the other side has left.
     Flood(usize),
     Close,
@@ -253,6 +262,11 @@ pub(crate) fn passed(received: Received) -> Outcome {
 /// The same, but the connection was closed after the answer.
 pub(crate) fn passed_and_closed(received: Received) -> Outcome {
     Outcome { after: After::Closed, ..passed(received) }
+}
+
+/// The origin's answer was not fit to be passed on.
+pub(crate) fn bad_gateway() -> Outcome {
+    tells(told(&[502]))
 }
 
 /// What the client is told, then answered [`NEXT`].

@@ -212,16 +212,15 @@ impl Connection {
                     self.more();
                 }
             }
-            Act::Send(bytes) => {
-                let ahead = match Message::read(&self.buffer, Kind::Request) {
-                    Some((_, used)) => self.buffer[used..].to_vec(),
-                    None => Vec::new(),
-                };
-                // Once it was answered, what comes may be the next request, or no HTTP any more.
-                if !std::mem::replace(&mut self.is_answering, true) {
-                    self.shared.note(|log| log.seen[place].ahead = ahead);
+            Act::Send(bytes) => self.send(&bytes, place),
+            Act::Continue => {
+                if self.is_modern(place) && self.asks(place, "expect") {
+                    self.send(b"HTTP/1.1 100 Continue\r\n\r\n", place);
                 }
-                let _ = self.stream.write_all(&bytes);
+            }
+            Act::ByVersion { modern, old } => {
+                let bytes = if self.is_modern(place) { modern } else { old };
+                self.send(bytes, place);
             }
             Act::Flood(most) => self.flood(most),
             Act::Close => {
@@ -229,6 +228,25 @@ impl Connection {
                 self.is_ended = true;
             }
         }
+    }
+
+    fn send(&mut self, bytes: &[u8], place: usize) {
+        // Once it was answered, what comes may be the next request, or no HTTP any more.
+        if !std::mem::replace(&mut self.is_answering, true) {
+            let used = Message::read(&self.buffer, Kind::Request).map_or(0, |(_, used)| used);
+            let ahead = self.buffer[used..].to_vec();
+            self.shared.note(|log| log.seen[place].ahead = ahead);
+        }
+        let _ = self.stream.write_all(bytes);
+    }
+
+    /// Whether the request speaks HTTP/1.1, and so may get what HTTP/1.0 must not.
+    fn is_modern(&self, place: usize) -> bool {
+        self.shared.log().seen[place].message.line.ends_with(" HTTP/1.1")
+    }
+
+    fn asks(&self, place: usize, name: &str) -> bool {
+        !self.shared.log().seen[place].message.values(name).is_empty()
     }
 
     /// Reads until the request is whole, or cannot become so.

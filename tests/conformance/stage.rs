@@ -82,6 +82,12 @@ impl Stage {
         match (say, &mut talk.client) {
             (Say::Bytes(bytes), Some(client)) => client.say(bytes, patience),
             (Say::Taken, Some(client)) => client.await_taken(patience),
+            (Say::IfContinued(bytes), Some(client)) => {
+                if talk.told.last().is_some_and(|last| last.status() == 100) {
+                    client.say(bytes, patience);
+                    talk.read(patience);
+                }
+            }
             (Say::Begun, Some(client)) => drop(client.begins(b"HTTP/1.1 ", patience)),
             (Say::Finish, Some(client)) => client.finish(),
             (Say::Drip(piece, most), Some(client)) => client.drip(piece, *most),

@@ -242,7 +242,7 @@ fn nginx(setup: &Setup, port: u16, dir: &Path, origins: &[SocketAddr]) -> String
          access_log off;\n{folders}\
          map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n\
          upstream origin {{\n{servers}keepalive 256;\n}}\n\
-         server {{\nlisten 127.0.0.1:{port};\n\
+         server {{\nlisten 127.0.0.1:{port};\nserver_name localhost;\n\
          client_header_buffer_size 16k;\nlarge_client_header_buffers 4 64k;\n\
          client_max_body_size 0;\nclient_header_timeout {head};\nclient_body_timeout {stall};\n\
          send_timeout {stall};\nkeepalive_timeout {idle};\n\

@@ -157,7 +157,7 @@ pub(crate) fn distance() -> Vec<Case> {
         case(55, Must, "RFC 9110 §7.6.2", "TRACE with Max-Forwards: 0 ends here", traced),
         case(55, Must, "RFC 9110 §7.6.2", "OPTIONS with Max-Forwards: 5 goes on with 4", fewer),
         case(55, Strict, "RFC 9110 §7.6.2", "OPTIONS with Max-Forwards: x", bad),
-        case(55, Should, "RFC 9110 §7.6.2", "a GET with Max-Forwards: 0 goes on", plain),
+        case(55, Strict, "RFC 9110 §7.6.2", "a GET with Max-Forwards: 0 goes on", plain),
         case(55, Strict, "RFC 9110 §9.3.8", "TRACE is not offered", trace.allows(refused(&[501]))),
     ];
     let via = send(get("")).passes(any().has("Via", "1.1 *"));
