@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -100,11 +101,17 @@ impl Which {
     }
 
     /// Its configuration, for these origins.
-    fn configuration(self, setup: &Setup, port: u16, dir: &Path, origins: &[SocketAddr]) -> String {
+    fn configuration(
+        self,
+        setup: &Setup,
+        listen: SocketAddr,
+        dir: &Path,
+        origins: &[SocketAddr],
+    ) -> String {
         match self {
             Self::CloudAps => cloudaps(setup, origins),
-            Self::Nginx => nginx(setup, port, dir, origins),
-            Self::HaProxy => haproxy(setup, port, origins),
+            Self::Nginx => nginx(setup, listen, dir, origins),
+            Self::HaProxy => haproxy(setup, listen, origins),
         }
     }
 }
@@ -113,12 +120,12 @@ impl Subject {
     /// Starts it in front of these origins, and waits until it accepts.
     pub(crate) fn start(which: Which, setup: &Setup, origins: &[SocketAddr]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = match which {
-            Which::CloudAps => 0,
-            Which::Nginx | Which::HaProxy => free_port(),
+        let listen = match which {
+            Which::CloudAps => SocketAddr::from(([127, 0, 0, 1], 0)),
+            Which::Nginx | Which::HaProxy => own_address(),
         };
         let config = dir.path().join("config");
-        fs::write(&config, which.configuration(setup, port, dir.path(), origins)).unwrap();
+        fs::write(&config, which.configuration(setup, listen, dir.path(), origins)).unwrap();
         let mut command = limited(which, setup);
         match which {
             Which::CloudAps => {
@@ -138,7 +145,7 @@ impl Subject {
         let mut child = command.spawn().unwrap();
         let address = match which {
             Which::CloudAps => balancer_address(&mut child, &dir),
-            Which::Nginx | Which::HaProxy => SocketAddr::from(([127, 0, 0, 1], port)),
+            Which::Nginx | Which::HaProxy => listen,
         };
         let subject = Self { child, address, _dir: dir };
         let accepts = until(STARTUP, || TcpStream::connect(address).is_ok());
@@ -193,9 +200,12 @@ fn limited(which: Which, setup: &Setup) -> Command {
     }
 }
 
-/// A port that nobody listened at a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// An address on this machine that nobody else uses: those that cannot be told to take any port
+/// get a host each, so that no client in between takes theirs.
+fn own_address() -> SocketAddr {
+    static STARTED: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = STARTED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    TcpListener::bind(SocketAddr::from(([127, 1, high, low], 0))).unwrap().local_addr().unwrap()
 }
 
 /// What our own binary says it listens on, once the origins have been probed.
@@ -227,7 +237,7 @@ fn cloudaps(setup: &Setup, origins: &[SocketAddr]) -> String {
     )
 }
 
-fn nginx(setup: &Setup, port: u16, dir: &Path, origins: &[SocketAddr]) -> String {
+fn nginx(setup: &Setup, listen: SocketAddr, dir: &Path, origins: &[SocketAddr]) -> String {
     let Setup { head, stall, idle, first_byte, connect, descriptors: _ } = setup;
     let [head, stall, idle, first_byte, connect] =
         [head, stall, idle, first_byte, connect].map(|time| format!("{}ms", time.as_millis()));
@@ -242,7 +252,7 @@ fn nginx(setup: &Setup, port: u16, dir: &Path, origins: &[SocketAddr]) -> String
          access_log off;\n{folders}\
          map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}\n\
          upstream origin {{\n{servers}keepalive 256;\n}}\n\
-         server {{\nlisten 127.0.0.1:{port};\nserver_name localhost;\n\
+         server {{\nlisten {listen};\nserver_name localhost;\n\
          client_header_buffer_size 16k;\nlarge_client_header_buffers 4 64k;\n\
          client_max_body_size 0;\nclient_header_timeout {head};\nclient_body_timeout {stall};\n\
          send_timeout {stall};\nkeepalive_timeout {idle};\n\
@@ -257,7 +267,7 @@ fn nginx(setup: &Setup, port: u16, dir: &Path, origins: &[SocketAddr]) -> String
     )
 }
 
-fn haproxy(setup: &Setup, port: u16, origins: &[SocketAddr]) -> String {
+fn haproxy(setup: &Setup, listen: SocketAddr, origins: &[SocketAddr]) -> String {
     let Setup { head, stall, idle, first_byte, connect, descriptors } = setup;
     let [head, stall, idle, first_byte, connect] =
         [head, stall, idle, first_byte, connect].map(|time| format!("{}ms", time.as_millis()));
@@ -272,7 +282,7 @@ fn haproxy(setup: &Setup, port: u16, origins: &[SocketAddr]) -> String {
          defaults\nmode http\noption abortonclose\noption redispatch 1\nhttp-reuse always\n\
          timeout http-request {head}\ntimeout client {stall}\ntimeout http-keep-alive {idle}\n\
          timeout server {first_byte}\ntimeout connect {connect}\ntimeout tunnel 1h\n\
-         frontend in\nbind 127.0.0.1:{port}\n\
+         frontend in\nbind {listen}\n\
          http-request set-header X-Forwarded-For %[src]\ndefault_backend origin\n\
          backend origin\nbalance roundrobin\n{servers}"
     )
