@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Balancing;
 use crate::address::Address;
 use crate::clock::Instant;
 use crate::fleet::{Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
-use crate::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use crate::pool::{Endpoint, EndpointId, Pool, Secret, Standing, Token, Traffic, Weight};
 use crate::proxy::Failure;
 
-/// The share of an instance that asked for less (503), in per cent: enough that its next good
-/// answer is seen, little enough that it recovers.
+/// The share of an instance that asked for less (503), in per cent of its usual one: enough that
+/// its next good answer is seen, little enough that it recovers.
 const SHEDDING_PERCENT: u32 = 25;
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Roster {
     threads: usize,
     /// How many ids were given. An id is never given twice, whatever becomes of its address.
     given: u64,
+    /// What clients' tokens are made with, if clients stick.
+    secret: Option<Secret>,
     listed: BTreeMap<InstanceId, Listed>,
     pool: watch::Sender<Arc<Pool>>,
 }
@@ -33,6 +36,7 @@ struct Listed {
     standing: Standing,
     weight: Weight,
     traffic: Arc<Traffic>,
+    token: Option<Token>,
     /// The threads that have nothing in flight there since it left the traffic.
     quiet: BTreeSet<usize>,
 }
@@ -43,9 +47,10 @@ pub(super) const fn is_refusal(failure: Failure) -> bool {
 }
 
 impl Roster {
-    pub(super) fn new(threads: usize) -> Self {
-        let pool = watch::Sender::new(Arc::new(Pool::default()));
-        Self { threads, given: 0, listed: BTreeMap::new(), pool }
+    pub(super) fn new(threads: usize, balancing: Balancing) -> Self {
+        let Balancing { balance, secret } = balancing;
+        let pool = watch::Sender::new(Arc::new(Pool::new(Vec::new(), balance)));
+        Self { threads, given: 0, secret, listed: BTreeMap::new(), pool }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Pool>> {
@@ -62,7 +67,8 @@ impl Roster {
             changed |= self.list(tracked, open, now);
         }
         if changed {
-            self.pool.send_replace(Arc::new(Pool::new(self.endpoints())));
+            let next = self.pool.borrow().next(self.endpoints());
+            self.pool.send_replace(Arc::new(next));
         }
     }
 
@@ -97,10 +103,7 @@ impl Roster {
     fn list(&mut self, tracked: &Tracked, open: Opening, now: Instant) -> bool {
         let Some(address) = &tracked.instance.address else { return false };
         let Some(standing) = standing_of(tracked, open) else { return false };
-        let weight = match tracked.health.load() {
-            Load::Normal => Weight::FULL,
-            Load::Shedding => Weight::clamped(SHEDDING_PERCENT),
-        };
+        let weight = weight_of(tracked);
         let id = &tracked.instance.id;
         if let Some(listed) = self.listed.get_mut(id)
             && listed.address == *address
@@ -119,6 +122,7 @@ impl Roster {
             standing,
             weight,
             traffic: Arc::new(Traffic::new(self.threads)),
+            token: self.secret.as_ref().map(|secret| secret.token(address)),
             quiet: BTreeSet::new(),
         };
         self.listed.insert(id.clone(), listed);
@@ -133,6 +137,7 @@ impl Roster {
             since: listed.since,
             standing: listed.standing,
             traffic: Arc::clone(&listed.traffic),
+            token: listed.token,
         });
         endpoints.collect()
     }
@@ -168,6 +173,15 @@ fn opening(fleet: &Fleet) -> Opening {
     let mut serving = fleet.members(Group::Instances);
     let anybody = serving.any(|of| matches!(of.phase, Phase::Serving | Phase::Outgoing(_)));
     if anybody { Opening::Closed } else { Opening::FailOpen }
+}
+
+/// The share of an instance: what it can take, and of that what it now asks for.
+fn weight_of(tracked: &Tracked) -> Weight {
+    let full = Weight::clamped(tracked.instance.capacity.percent());
+    match tracked.health.load() {
+        Load::Normal => full,
+        Load::Shedding => full.part(SHEDDING_PERCENT),
+    }
 }
 
 fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {

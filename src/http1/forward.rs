@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::cookie::{CookieName, push_without};
 use super::fields::{Field, push_line};
 use super::name::Name;
 use super::request::PSEUDONYM;
@@ -53,6 +54,9 @@ pub struct Hop<'a> {
     pub request_id: &'a RequestId,
     /// The host of an HTTP/1.0 request that names none: the address it was sent to.
     pub default_host: &'a [u8],
+    /// A cookie between the client and us: it stops here, so that no endpoint can act on it, log
+    /// it or hand it on.
+    pub own_cookie: Option<&'a CookieName>,
 }
 
 impl From<IpAddr> for Peer {
@@ -63,6 +67,14 @@ impl From<IpAddr> for Peer {
             IpAddr::V6(address) => format!("\"[{address}]\""),
         };
         Self { address: address.to_string(), node }
+    }
+}
+
+impl Peer {
+    /// The address, without a port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 }
 
@@ -82,7 +94,14 @@ impl Scheme {
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
     push_request_line(out, head, bytes);
     push_line(out, b"Host", head.host(bytes).unwrap_or(hop.default_host));
-    head.fields.copy(out, bytes, |field| passes(field, head, bytes, hop.forwarding));
+    let own_cookie = hop.own_cookie.filter(|name| head.cookie(bytes, name).is_some());
+    head.fields.copy(out, bytes, |field| match field.name {
+        Name::Cookie if own_cookie.is_some() => false,
+        _ => passes(field, head, bytes, hop.forwarding),
+    });
+    if let Some(name) = own_cookie {
+        push_without(out, &head.fields, bytes, name);
+    }
     push_framing(out, head);
     if head.asks_upgrade() {
         push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
@@ -145,7 +164,7 @@ fn push_request_line(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
 /// not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
 fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwarding) -> bool {
     match field.name {
-        Name::Other => !head.fields.lists(bytes, field),
+        Name::Cookie | Name::Other => !head.fields.lists(bytes, field),
         Name::Date => true,
         Name::Expect => head.expects_continue(),
         Name::MaxForwards => head.method() != Method::Options,
