@@ -177,8 +177,7 @@ mod tests {
         let (head, text) = request(lines);
         let hop = Hop {
             forwarding: Forwarding::Transparent,
-            peer: &Peer::from(std::net::IpAddr::from([127, 0, 0, 1])),
-            scheme: Scheme::Http,
+            peer: &Peer::new([127, 0, 0, 1].into(), Scheme::Http),
             request_id: &RequestId::from_draw(1),
             default_host: b"a",
             own_cookie: Some(&name("srv")),

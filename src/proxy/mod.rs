@@ -10,6 +10,7 @@
 //! atomic and no change to what epoll watches.
 
 mod affinity;
+mod alarm;
 mod answering;
 mod buffer;
 mod client;
