@@ -197,3 +197,88 @@ fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {
         Phase::Condemned(_) | Phase::Draining(..) | Phase::Terminating(..) => Some(Standing::Lost),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fleet::{
+        Capacity, Event, Finding, GroupSpec, Handover, Instance, Operation, Ownership, Probe, Slot,
+        Spec, Thresholds, Vitals,
+    };
+    use crate::pool::{Algorithm, Balance};
+
+    const NOW: Instant = Instant::at(Duration::from_secs(100));
+
+    fn group(size: u32) -> GroupSpec {
+        GroupSpec {
+            size,
+            ownership: Ownership::Foreign,
+            handover: Handover::Fenced,
+            launch_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(1),
+            settle: Duration::ZERO,
+            thresholds: Thresholds { healthy: 1, refused: 1, unresponsive: 1 },
+            replacement_interval: Duration::from_secs(1),
+        }
+    }
+
+    fn server(index: u32, percent: u32) -> Instance {
+        let address = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 8000)));
+        Instance {
+            id: InstanceId::new(format!("server-{index}")),
+            slot: Slot { group: Group::Instances, index },
+            token: None,
+            address: Some(address),
+            control: None,
+            capacity: Capacity::of_percent(percent),
+            vitals: Vitals::Running,
+            label: String::new(),
+            launched: Duration::ZERO,
+        }
+    }
+
+    /// The pool of servers with these capacities after all were probed with this finding.
+    fn pool_after(finding: Finding, percents: [u32; 3], balancing: Balancing) -> Arc<Pool> {
+        let operation = Operation::Active;
+        let spec = Spec { instances: group(3), backend: group(0), operation };
+        let found: Vec<Instance> =
+            (0..).zip(percents).map(|(index, percent)| server(index, percent)).collect();
+        let mut fleet = Fleet::new(1);
+        fleet.observe(Event::Listed { began: NOW, found: found.clone() }, &spec, NOW);
+        for finding in [Finding::Well, finding] {
+            for instance in &found {
+                let probe = Probe { finding, backend: None };
+                fleet.observe(Event::Probed(instance.id.clone(), probe), &spec, NOW);
+            }
+        }
+        let mut roster = Roster::new(1, balancing);
+        roster.publish(&fleet, NOW);
+        Arc::clone(&roster.subscribe().borrow())
+    }
+
+    #[test]
+    fn what_a_server_can_take_and_what_it_asks_for_are_one_weight() {
+        for (finding, expected) in
+            [(Finding::Well, [100, 200, 3]), (Finding::Shedding, [25, 50, Weight::MIN.percent()])]
+        {
+            let pool = pool_after(finding, [100, 200, 3], Balancing::default());
+            let weights = pool.endpoints().iter().map(|each| each.weight.percent());
+            assert_eq!(weights.collect::<Vec<_>>(), expected, "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn endpoints_have_tokens_only_if_clients_stick() {
+        let tokens = |secret: Option<Secret>| {
+            let balance = Balance { algorithm: Algorithm::Random, ..Balance::default() };
+            let pool = pool_after(Finding::Well, [100; 3], Balancing { balance, secret });
+            pool.endpoints().iter().map(|each| each.token).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(None), [None; 3]);
+        let secret = Secret::new(b"secret");
+        let token = secret.token(server(0, 100).address.as_ref().unwrap());
+        assert_eq!(tokens(Some(secret)), [Some(token); 3]);
+    }
+}

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Scheme;
 use super::fields::Fields;
 use super::name::Name;
 use super::syntax::{is_token, trim};
@@ -42,6 +43,8 @@ pub struct SetCookie<'a> {
     pub name: &'a CookieName,
     /// Its value: letters, digits and what else RFC 6265 §4.1.1 lets stand in one.
     pub value: &'a [u8],
+    /// How the client reached us: what came over TLS is never sent back in clear text.
+    pub scheme: Scheme,
 }
 
 impl CookieName {
@@ -132,7 +135,10 @@ pub(super) fn push_set_cookie(out: &mut Vec<u8>, cookie: SetCookie<'_>) {
     out.extend_from_slice(cookie.name.as_str().as_bytes());
     out.push(b'=');
     out.extend_from_slice(cookie.value);
-    out.extend_from_slice(b"; Path=/; HttpOnly; SameSite=Lax\r\n");
+    out.extend_from_slice(match cookie.scheme {
+        Scheme::Http => b"; Path=/; HttpOnly; SameSite=Lax\r\n".as_slice(),
+        Scheme::Https => b"; Path=/; HttpOnly; SameSite=Lax; Secure\r\n",
+    });
 }
 
 /// What stands between the semicolons, trimmed; those that are empty not.
@@ -151,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::http1::{
-        Forwarding, Hop, Limits, Peer, Progress, RequestHead, RequestId, Scheme, write_request,
+        Forwarding, Hop, Limits, Peer, Progress, RequestHead, RequestId, write_request,
     };
 
     fn name(text: &str) -> CookieName {
@@ -234,9 +240,12 @@ mod tests {
 
     #[test]
     fn a_cookie_is_set_for_the_whole_site_and_out_of_reach_of_scripts() {
-        let mut out = Vec::new();
-        push_set_cookie(&mut out, SetCookie { name: &name("srv"), value: b"abc" });
-        assert_eq!(out, b"Set-Cookie: srv=abc; Path=/; HttpOnly; SameSite=Lax\r\n");
+        for (scheme, more) in [(Scheme::Http, ""), (Scheme::Https, "; Secure")] {
+            let mut out = Vec::new();
+            push_set_cookie(&mut out, SetCookie { name: &name("srv"), value: b"abc", scheme });
+            let line = format!("Set-Cookie: srv=abc; Path=/; HttpOnly; SameSite=Lax{more}\r\n");
+            assert_eq!(out, line.as_bytes());
+        }
     }
 
     proptest! {

@@ -90,6 +90,12 @@ impl Peer {
         &self.lines[self.address.clone()]
     }
 
+    /// How it reached us.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     fn node(&self) -> &str {
         &self.lines[self.node.clone()]
     }

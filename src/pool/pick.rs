@@ -263,7 +263,7 @@ impl Search<'_> {
         let lots = || (0..DRAWS_MAX).map(|round| (round, self.lot(round)));
         let grown = lots().filter(|(round, place)| {
             // Growth first: it is known without looking at counters that other threads write.
-            self.is_usable(*place) && self.is_grown(*place, *round)
+            self.is_grown(*place, *round) && self.is_usable(*place)
         });
         let any = lots().filter(|(_, place)| self.is_usable(*place));
         grown.chain(any).map(|(_, place)| place)

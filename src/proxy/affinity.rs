@@ -33,14 +33,16 @@ impl Affinity {
         }
     }
 
-    /// The cookie that the client is to be given with an answer of `upstream`, unless it has it.
+    /// The cookie that a client is to be given with an answer of `upstream`, unless it has it.
     pub(super) fn cookie<'a>(
         &'a self,
         ties: Ties,
+        peer: &Peer,
         upstream: &'a Upstream,
     ) -> Option<SetCookie<'a>> {
         let (name, token) = (self.sticky.as_ref()?, upstream.token.as_ref()?);
-        (ties.token.as_ref() != Some(token)).then(|| SetCookie { name, value: token.as_bytes() })
+        let is_new = ties.token.as_ref() != Some(token);
+        is_new.then(|| SetCookie { name, value: token.as_bytes(), scheme: peer.scheme() })
     }
 }
 

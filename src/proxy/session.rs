@@ -292,7 +292,8 @@ impl<'a> Exchange<'a> {
     async fn switch(self, link: Link) -> After {
         let Self { thread, client, id, ties, upload, mut answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
-        answering.write_switch(id, thread.settings.affinity.cookie(ties, link.upstream()));
+        let affinity = &thread.settings.affinity;
+        answering.write_switch(id, affinity.cookie(ties, &client.peer, link.upstream()));
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
             return cut_short(thread, Cut::Client, Framing::UntilClose, id);
@@ -311,13 +312,14 @@ impl<'a> Exchange<'a> {
         // reads: the next request must not be looked for in it.
         let is_last = self.thread.is_draining() || !self.upload.is_done();
         let date = self.thread.date();
+        let affinity = &self.thread.settings.affinity;
         self.answering.write_head(&http1::Reply {
             method: self.request.method(),
             version: self.request.version(),
             persistence: if is_last { Persistence::Close } else { self.request.persistence() },
             request_id: self.id,
             date: Some(&date),
-            cookie: self.thread.settings.affinity.cookie(self.ties, link.upstream()),
+            cookie: affinity.cookie(self.ties, &self.client.peer, link.upstream()),
         })
     }
 

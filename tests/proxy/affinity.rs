@@ -6,9 +6,9 @@ use std::time::Duration;
 use cloudaps::address::Address;
 use cloudaps::http1::CookieName;
 use cloudaps::pool::{Algorithm, Balance, Secret, Standing};
-use cloudaps::proxy::{Affinity, HashOn, Settings};
+use cloudaps::proxy::{Affinity, HashOn, Report, Settings};
 
-use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status};
+use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status, until};
 
 const COOKIE: &str = "srv";
 
@@ -58,7 +58,7 @@ fn exchange(client: &mut Wire, origins: &[Origin], lines: &str) -> (usize, Strin
 /// The one that somebody has connected to, and the connection.
 fn accepted(origins: &[Origin]) -> (usize, Wire) {
     let mut found = None;
-    super::world::until("somebody connects", || {
+    until("somebody connects", || {
         found = origins.iter().position(|origin| !origin.is_untouched());
         found.is_some()
     });
@@ -198,14 +198,10 @@ fn a_client_of_a_draining_endpoint_moves_and_is_told_so() {
         let (home, _, head) = exchange(&mut proxy.client(), &origins, "");
         let cookie = given(&head).unwrap();
         proxy.set_standing(home, standing);
-        // A new snapshot reaches the thread a moment after it was published.
-        let mut moved = None;
-        super::world::until("the client moves", || {
-            let (index, _, head) = exchange(&mut proxy.client(), &origins, &cookie);
-            moved = (index != home).then_some((index, head));
-            moved.is_some()
-        });
-        let (elsewhere, head) = moved.unwrap();
+        // The thread has taken over the new snapshot when it says so.
+        assert!(matches!(proxy.report(), Report::Quiet { .. }));
+        let (elsewhere, _, head) = exchange(&mut proxy.client(), &origins, &cookie);
+        assert_ne!(elsewhere, home);
         let cookie = given(&head).expect("a client that moves is given a new cookie");
         for _ in 0..3 {
             let (index, _, head) = exchange(&mut proxy.client(), &origins, &cookie);

@@ -270,5 +270,6 @@ fn what_drains_or_is_lost_is_never_picked() {
     }
 }
 
+mod any;
 mod cost;
 mod ties;
