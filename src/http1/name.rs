@@ -5,6 +5,7 @@
 pub(super) enum Name {
     Connection,
     ContentLength,
+    Cookie,
     Date,
     Expect,
     Forwarded,
@@ -49,6 +50,7 @@ fn candidate(token: &[u8]) -> Option<(&'static [u8], Name)> {
         (3, b'v') => (b"via", Name::Via),
         (4, b'd') => (b"date", Name::Date),
         (4, b'h') => (b"host", Name::Host),
+        (6, b'c') => (b"cookie", Name::Cookie),
         (6, b'e') => (b"expect", Name::Expect),
         (7, b't') => (b"trailer", Name::HopByHop),
         (7, b'u') => (b"upgrade", Name::Upgrade),
