@@ -17,8 +17,8 @@ const HEADERS_USUAL: usize = 32;
 /// Longer heads than this are not read, whatever [`Limits::head`] says, so that 32 bits suffice
 /// for an offset.
 pub(super) const HEAD_CEILING: usize = 16 * 1024 * 1024;
-/// Options in all `Connection` lines together. Each is compared with each header name, so the
-/// number must be small; the longest list seen in practice has four.
+/// Options in all `Connection` lines together, empty ones included. Each is compared with each
+/// header name, so the number must be small; the longest list seen in practice has four.
 const OPTIONS_MAX: u32 = 32;
 
 /// A piece of the head.
@@ -72,8 +72,6 @@ pub(super) struct Options {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
-    /// How many other options there are: names of headers to remove.
-    names: u32,
     total: u32,
 }
 
@@ -82,6 +80,9 @@ pub(super) struct Options {
 pub(super) struct Fields {
     all: Vec<Field>,
     options: Options,
+    /// The options that may name headers. The lines they stand in can be as long as the head, so
+    /// they are read once, and not again for each header.
+    listed: Vec<Span>,
 }
 
 impl Fields {
@@ -89,6 +90,7 @@ impl Fields {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.options = Options::default();
+        self.listed.clear();
     }
 
     /// Reads the header lines that begin at `start`, and returns where the head ends; `None` if
@@ -130,12 +132,8 @@ impl Fields {
 
     /// Whether a `Connection` line names this header.
     pub(super) fn lists(&self, bytes: &[u8], field: &Field) -> bool {
-        if self.options.names == 0 {
-            return false;
-        }
         let token = field.token.of(bytes);
-        let mut options = self.values(bytes, Name::Connection).flat_map(elements);
-        options.any(|option| option.eq_ignore_ascii_case(token))
+        self.listed.iter().any(|name| name.of(bytes).eq_ignore_ascii_case(token))
     }
 
     /// Appends the lines that `keep` picks, in canonical form and in order.
@@ -207,11 +205,33 @@ impl Fields {
         }
         let name = Name::of(header.name.as_bytes());
         if name == Name::Connection {
-            self.options.add(header.value)?;
+            self.add_options(bytes, header.value)?;
         }
         let (token, value, line) = (Span::new(token), Span::new(value), Span::new(start..end));
         self.all.push(Field { name, token, value, line, plain });
         Ok(end)
+    }
+
+    /// Takes in a `Connection` line.
+    fn add_options(&mut self, bytes: &[u8], value: &[u8]) -> Result<(), Refusal> {
+        let options = &mut self.options;
+        for option in elements(value) {
+            options.total += 1;
+            if options.total > OPTIONS_MAX {
+                return Err(Refusal::ConnectionOptionsTooMany);
+            }
+            if option.eq_ignore_ascii_case(b"close") {
+                options.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                options.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                options.upgrade = true;
+            } else if is_token(option) {
+                let start = offset_of(option, bytes);
+                self.listed.push(Span::new(start..start + option.len()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -223,25 +243,6 @@ impl Options {
             Version::Http10 if !self.keep_alive => Persistence::Close,
             Version::Http10 | Version::Http11 => Persistence::KeepAlive,
         }
-    }
-
-    fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        for option in elements(value).filter(|option| !option.is_empty()) {
-            self.total += 1;
-            if self.total > OPTIONS_MAX {
-                return Err(Refusal::ConnectionOptionsTooMany);
-            }
-            if option.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else if is_token(option) {
-                self.names += 1;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -49,6 +49,8 @@ fn candidate(token: &[u8]) -> Option<(&'static [u8], Name)> {
         (3, b'v') => (b"via", Name::Via),
         (4, b'd') => (b"date", Name::Date),
         (4, b'h') => (b"host", Name::Host),
+        // Reserved, because it is an option of `Connection` (RFC 9112 §9.6).
+        (5, b'c') => (b"close", Name::HopByHop),
         (6, b'e') => (b"expect", Name::Expect),
         (7, b't') => (b"trailer", Name::HopByHop),
         (7, b'u') => (b"upgrade", Name::Upgrade),
