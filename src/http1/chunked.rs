@@ -33,7 +33,9 @@ pub struct Decoder {
 /// What the next byte is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Size { digits: u8 },
+    Size {
+        digits: u8,
+    },
     Extension(Extension),
     SizeLineFeed,
     Data,
