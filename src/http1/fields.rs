@@ -197,11 +197,12 @@ impl Fields {
             if options.total > OPTIONS_MAX {
                 return Err(Refusal::ConnectionOptionsTooMany);
             }
-            match &bytes[option.clone()] {
-                text if text.eq_ignore_ascii_case(b"close") => options.close = true,
-                text if text.eq_ignore_ascii_case(b"keep-alive") => options.keep_alive = true,
-                text if text.eq_ignore_ascii_case(b"upgrade") => options.upgrade = true,
-                text if is_token(text) => self.listed.push(Span::new(option)),
+            let text = &bytes[option.clone()];
+            match text.len() {
+                5 if text.eq_ignore_ascii_case(b"close") => options.close = true,
+                10 if text.eq_ignore_ascii_case(b"keep-alive") => options.keep_alive = true,
+                7 if text.eq_ignore_ascii_case(b"upgrade") => options.upgrade = true,
+                _ if is_token(text) => self.listed.push(Span::new(option)),
                 _ => {}
             }
         }

@@ -74,7 +74,7 @@ const STATUS_LINES: [&str; 14] = [
 ];
 
 /// Lines that are valid by themselves; not all of them together.
-const LINES: [&str; 36] = [
+const LINES: [&str; 39] = [
     "Content-Length: 5",
     "content-length:005",
     "Transfer-Encoding: chunked",
@@ -111,6 +111,9 @@ const LINES: [&str; 36] = [
     "X: \u{e9} y",
     "X:",
     "Cookie: a=b; c=d",
+    "Cookie: a=b;own=c; own2=d",
+    "cookie: own=e",
+    "Set-Cookie: a=b",
 ];
 
 /// Lines with something wrong in them, or in the company that they are in.

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::http1::{
-    Forwarding, Hop, Peer, Progress, Refusal, RequestHead, RequestId, Scheme, write_request,
+    CookieName, Forwarding, Hop, Peer, Progress, Refusal, RequestHead, RequestId, Scheme,
+    write_request,
 };
 use crate::reference::Outcome;
 use crate::reference::framing::{Framing, Version};
-use crate::reference::grammar::is_same;
+use crate::reference::grammar::{cookie_pairs, is_same};
 use crate::reference::head::{Field, Head};
 use crate::reference::names::{FRAMING, HOP_BY_HOP, Kind, kind};
 use crate::reference::request::{self, Request, VIA_OURS_MAX};
@@ -19,6 +20,7 @@ use super::{ROOMY, bounds};
 const DEFAULT_HOST: &[u8] = b"192.0.2.1:5000";
 const PEER: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 const PEER_TEXT: &[u8] = b"::1";
+const OWN_COOKIE: &str = "own";
 /// Addresses in an `X-Forwarded-For` that we send.
 const FORWARDED_FOR_MAX: usize = 30;
 /// What we add to a head besides three times its host, and one byte to each of its lines.
@@ -31,15 +33,18 @@ pub(super) fn check(input: &[u8], head: &RequestHead, request: &Request<'_>) {
     }
     let peer = Peer::new(PEER, Scheme::Http);
     let request_id = RequestId::from_draw(7);
+    let own: CookieName = OWN_COOKIE.parse().expect("a token");
     for forwarding in [Forwarding::Overwrite, Forwarding::Append, Forwarding::Transparent] {
-        let hop =
-            Hop { forwarding, peer: &peer, request_id: &request_id, default_host: DEFAULT_HOST };
-        let mut sent = b"before".to_vec();
-        write_request(&mut sent, head, input, &hop);
-        let sent = sent.strip_prefix(b"before").expect("it is appended");
-        let most = 4 * head.len() + ADDED_MAX;
-        assert!(sent.len() <= most, "{} bytes became {}", head.len(), sent.len());
-        Sent { input, request, text: sent }.check(&hop);
+        for own_cookie in [None, Some(&own)] {
+            let (peer, request_id, default_host) = (&peer, &request_id, DEFAULT_HOST);
+            let hop = Hop { forwarding, peer, request_id, default_host, own_cookie };
+            let mut sent = b"before".to_vec();
+            write_request(&mut sent, head, input, &hop);
+            let sent = sent.strip_prefix(b"before").expect("it is appended");
+            let most = 4 * head.len() + ADDED_MAX;
+            assert!(sent.len() <= most, "{} bytes became {}", head.len(), sent.len());
+            Sent { input, request, text: sent }.check(&hop);
+        }
     }
 }
 
@@ -68,6 +73,7 @@ impl Sent<'_> {
         let Outcome::Read(again) = outcome else { unreachable!("it was compared") };
         self.check_line(&again.head, hop);
         self.check_cargo(&again.head);
+        self.check_cookies(&again.head, hop);
         self.check_one_of_each(&again.head, hop);
         self.check_about_client(&again.head, hop);
     }
@@ -106,14 +112,35 @@ impl Sent<'_> {
     }
 
     /// Headers that mean nothing to a proxy arrive as they were, unless `Connection` names them;
-    /// those in disguise do not arrive.
+    /// those in disguise do not arrive. Cookies may have to be taken apart.
     fn check_cargo(&self, sent: &Head<'_>) {
-        let is_listed = |name: &[u8]| {
-            self.request.options.iter().any(|option| option.eq_ignore_ascii_case(name))
-        };
-        let passes = |name: &[u8]| kind(name) == Kind::Cargo && !is_listed(name);
-        let passed = pick(sent, |name| kind(name) != Kind::Known);
-        assert_eq!(passed, pick(&self.request.head, passes), "{}", self.show());
+        let is_cookie = |name: &[u8]| is_same(name, "cookie");
+        let passes = |name: &[u8]| kind(name) == Kind::Cargo && !self.is_listed(name);
+        let before = pick(&self.request.head, |name| passes(name) && !is_cookie(name));
+        let after = pick(sent, |name| kind(name) != Kind::Known && !is_cookie(name));
+        assert_eq!(after, before, "{}", self.show());
+    }
+
+    /// All cookies arrive as they were but for our own, which does not.
+    fn check_cookies(&self, sent: &Head<'_>, hop: &Hop<'_>) {
+        let mut lines = self.request.head.values("cookie");
+        if self.is_listed(b"cookie") {
+            lines.clear();
+        }
+        let own = hop.own_cookie.map(|name| format!("{}=", name.as_str()).into_bytes());
+        let is_own = |pair: &&[u8]| own.as_ref().is_some_and(|own| pair.starts_with(own));
+        if !lines.iter().any(|line| cookie_pairs(line).iter().any(is_own)) {
+            assert_eq!(sent.values("cookie"), lines, "{}", self.show());
+            return;
+        }
+        let others = |line| cookie_pairs(line).into_iter().filter(|pair| !is_own(pair));
+        let lines = lines.into_iter().map(|line| others(line).collect::<Vec<_>>().join(&b"; "[..]));
+        let lines: Vec<Vec<u8>> = lines.filter(|line| !line.is_empty()).collect();
+        assert_eq!(sent.values("cookie"), lines, "{}", self.show());
+    }
+
+    fn is_listed(&self, name: &[u8]) -> bool {
+        self.request.options.iter().any(|option| option.eq_ignore_ascii_case(name))
     }
 
     /// One host, one framing, one `Via`, one id; nothing about the client's connection.

@@ -1,8 +1,8 @@
 //! The oracle of what goes downstream: the response that was read, framed for the client.
 
 use crate::http1::{
-    Delivery, Method, Persistence, Progress, Reply, RequestId, ResponseHead, Version as Speaks,
-    write_interim, write_response, write_switch,
+    CookieName, Delivery, Method, Persistence, Progress, Reply, RequestId, ResponseHead, Scheme,
+    SetCookie, Version as Speaks, write_interim, write_response, write_switch,
 };
 use crate::reference::Outcome;
 use crate::reference::framing::{Framing, Version};
@@ -14,6 +14,7 @@ use super::response::{Told, expected, to_head, told};
 use super::verdict::show;
 use super::{ROOMY, bounds, closes, framing};
 
+const SET_COOKIE: &[u8] = b"own=v; Path=/; HttpOnly; SameSite=Lax; Secure";
 const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 /// What we add to a head besides one byte to each of its lines.
 const ADDED_MAX: usize = 1024;
@@ -22,7 +23,7 @@ const ADDED_MAX: usize = 1024;
 pub(super) fn check(input: &[u8], head: &ResponseHead, response: &Response<'_>, method: Method) {
     let id = RequestId::from_draw(7);
     if head.switches() {
-        let text = written(|out| write_switch(out, head, input, &id));
+        let text = written(|out| write_switch(out, head, input, &id, None));
         let sent = Sent { input, response, text: &text, method };
         let again = sent.check(Framing::Empty, Ends::No);
         sent.check_one_of_each(&again.head);
@@ -44,10 +45,15 @@ pub(super) fn check(input: &[u8], head: &ResponseHead, response: &Response<'_>, 
 /// To each version that a client speaks, and whether or not its connection should go on.
 fn check_final(input: &[u8], head: &ResponseHead, response: &Response<'_>, method: Method) {
     let request_id = RequestId::from_draw(7);
+    let name: CookieName = "own".parse().expect("a token");
+    let cookie = SetCookie { name: &name, value: b"v", scheme: Scheme::Https };
     for version in [Speaks::Http10, Speaks::Http11] {
         for persistence in [Persistence::KeepAlive, Persistence::Close] {
             let request_id = &request_id;
-            let reply = Reply { method, version, persistence, request_id, date: Some(DATE) };
+            // With a cookie or without: which, need not be tried with everything else.
+            let cookie = closes(persistence).then_some(cookie);
+            let date = Some(DATE);
+            let reply = Reply { method, version, persistence, request_id, date, cookie };
             let mut delivery = None;
             let text = written(|out| delivery = Some(write_response(out, head, input, &reply)));
             let sent = Sent { input, response, text: &text, method };
@@ -99,6 +105,11 @@ impl<'a> Sent<'a> {
         };
         assert_eq!(again.head.values("connection"), connection, "{}", self.show());
         assert_eq!(again.head.values("upgrade").len(), 0, "{}", self.show());
+        let count = |head: &Head<'_>| {
+            head.values("set-cookie").into_iter().filter(|&value| value == SET_COOKIE).count()
+        };
+        let added = count(&again.head) - count(&self.response.head);
+        assert_eq!(added, usize::from(reply.cookie.is_some()), "{}", self.show());
         let dates = self.response.head.values("date");
         let dates = if dates.is_empty() { vec![DATE] } else { dates };
         assert_eq!(again.head.values("date"), dates, "{}", self.show());
@@ -138,6 +149,8 @@ impl<'a> Sent<'a> {
             self.response.options.iter().any(|option| option.eq_ignore_ascii_case(field.name))
         };
         let passes = |field: &Field<'_>| match kind(field.name) {
+            // We may have added one.
+            _ if field.value == SET_COOKIE => false,
             Kind::Known => self.is_passed(field.name),
             Kind::Disguised | Kind::Cargo => !is_listed(field),
         };

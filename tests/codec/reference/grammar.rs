@@ -55,6 +55,12 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     text.parse::<u64>().ok().filter(|&number| i64::try_from(number).is_ok())
 }
 
+/// RFC 6265 §4.2.1: the pairs of a `Cookie` line, as they are.
+pub(crate) fn cookie_pairs(value: &[u8]) -> Vec<&[u8]> {
+    let pairs = value.split(|&byte| byte == b';').map(strip);
+    pairs.filter(|pair| !pair.is_empty()).collect()
+}
+
 pub(crate) fn is_same(text: &[u8], name: &str) -> bool {
     text.eq_ignore_ascii_case(name.as_bytes())
 }
