@@ -86,7 +86,7 @@ fn of_family(token: &[u8]) -> Name {
     }
 }
 
-/// Whether `token` is `lower` in some case, which is as long.
+/// Whether `token` is `lower` in some case.
 ///
 /// Setting one bit makes a letter lower-case, and makes no other `tchar` one that stands in a name
 /// here. Eight bytes are compared at once, some of them twice where the length is no multiple.
@@ -95,6 +95,10 @@ fn is_same(token: &[u8], lower: &[u8]) -> bool {
     let differs = |token: &[u8; 8], lower: &[u8; 8]| {
         (u64::from_le_bytes(*token) | CASE) ^ u64::from_le_bytes(*lower)
     };
+    if token.len() != lower.len() {
+        // Only the first and the last eight of a longer one would be compared.
+        return false;
+    }
     let ((eights, _), (lower_eights, _)) = (token.as_chunks(), lower.as_chunks());
     match (token.last_chunk(), lower.last_chunk()) {
         (Some(last), Some(lower_last)) => {
