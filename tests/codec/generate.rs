@@ -74,7 +74,7 @@ const STATUS_LINES: [&str; 14] = [
 ];
 
 /// Lines that are valid by themselves; not all of them together.
-const LINES: [&str; 39] = [
+const LINES: [&str; 40] = [
     "Content-Length: 5",
     "content-length:005",
     "Transfer-Encoding: chunked",
@@ -83,6 +83,7 @@ const LINES: [&str; 39] = [
     "Connection: keep-alive, X",
     "Connection: X-Other , Content-Length, Host,",
     "Connection: Upgrade",
+    "Connection: Cookie",
     "Upgrade: websocket",
     "Upgrade: a, h2c",
     "Expect: 100-continue",
