@@ -4,6 +4,7 @@
 use cloudaps::http1;
 
 mod corpus;
+mod fuzzers;
 mod generate;
 mod oracle;
 mod properties;
