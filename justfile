@@ -36,3 +36,10 @@ conformance:
 # Check the dependencies' licences, advisories and sources (needs cargo-deny).
 deny:
     cargo deny --locked check
+
+# Fuzz the codec with request_head, response_head or chunked_body (needs cargo-fuzz).
+fuzz target seconds="60":
+    mkdir -p fuzz/corpus/{{ target }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} fuzz/corpus/{{ target }} \
+        tests/codec/corpus/$(cut -d _ -f 1 <<<{{ target }}) -- \
+        -dict=fuzz/http.dict -max_len=1024 -timeout=10 -max_total_time={{ seconds }}

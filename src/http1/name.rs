@@ -50,6 +50,8 @@ fn candidate(token: &[u8]) -> Option<(&'static [u8], Name)> {
         (3, b'v') => (b"via", Name::Via),
         (4, b'd') => (b"date", Name::Date),
         (4, b'h') => (b"host", Name::Host),
+        // Reserved, because it is an option of `Connection` (RFC 9112 §9.6).
+        (5, b'c') => (b"close", Name::HopByHop),
         (6, b'c') => (b"cookie", Name::Cookie),
         (6, b'e') => (b"expect", Name::Expect),
         (7, b't') => (b"trailer", Name::HopByHop),
@@ -84,7 +86,7 @@ fn of_family(token: &[u8]) -> Name {
     }
 }
 
-/// Whether `token` is `lower` in some case, which is as long.
+/// Whether `token` is `lower` in some case.
 ///
 /// Setting one bit makes a letter lower-case, and makes no other `tchar` one that stands in a name
 /// here. Eight bytes are compared at once, some of them twice where the length is no multiple.
@@ -93,6 +95,10 @@ fn is_same(token: &[u8], lower: &[u8]) -> bool {
     let differs = |token: &[u8; 8], lower: &[u8; 8]| {
         (u64::from_le_bytes(*token) | CASE) ^ u64::from_le_bytes(*lower)
     };
+    if token.len() != lower.len() {
+        // Only the first and the last eight of a longer one would be compared.
+        return false;
+    }
     let ((eights, _), (lower_eights, _)) = (token.as_chunks(), lower.as_chunks());
     match (token.last_chunk(), lower.last_chunk()) {
         (Some(last), Some(lower_last)) => {

@@ -268,10 +268,10 @@ impl Line {
         let Some(target) = word(bytes, target_start, limits.target, is_target_byte) else {
             return incomplete(bytes.len() - target_start, limits.target, Refusal::TargetTooLong);
         };
-        let Some(rest) = bytes[target.end..].first_chunk() else {
-            // HTTP/0.9 ended its line here; who speaks it waits for an answer, not for us.
-            let is_line = bytes[target.end] != b'\r' && bytes[target.end] != b'\n';
-            return if is_line { Ok(None) } else { Err(Refusal::RequestLine) };
+        let rest = &bytes[target.end..];
+        let Some(rest) = rest.first_chunk() else {
+            // A line that ends too soon, as in HTTP/0.9, does not become longer.
+            return if rest.contains(&b'\n') { Err(Refusal::RequestLine) } else { Ok(None) };
         };
         let version = ending(rest)?;
         let end = target.end + rest.len();
