@@ -19,11 +19,11 @@ test *filter:
 
 # Format the code.
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Run the lints.
 clippy:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Build the documentation of the library.
 doc:
@@ -32,3 +32,8 @@ doc:
 # Check the dependencies' licences, advisories and sources (needs cargo-deny).
 deny:
     cargo deny --locked check
+
+# Compare with nginx, HAProxy and a bare relay: `just bench --help` lists the options.
+bench *args:
+    cargo build --release --locked --workspace
+    target/release/cloudaps-bench run {{ args }}
