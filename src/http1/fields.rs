@@ -1,19 +1,11 @@
-//! The header lines of a head: found by `httparse`, held as offsets, strict in what `httparse`
-//! lets pass.
+//! The header lines of a head, held as offsets into it.
 
 use std::ops::Range;
 
-use httparse::{EMPTY_HEADER, Header, Status};
-
 use super::name::Name;
-use super::syntax::{elements, is_token};
+use super::syntax::{elements, is_token, token_len, trim, value_len};
 use super::{Limits, Persistence, Refusal, Version};
 
-/// More header lines than this are not read, whatever [`Limits::headers`] says: it sizes an array
-/// on the stack (8 KiB).
-const HEADERS_CEILING: usize = 256;
-/// Nearly all heads fit in this many lines, and a small array is quicker to prepare.
-const HEADERS_USUAL: usize = 32;
 /// Longer heads than this are not read, whatever [`Limits::head`] says, so that 32 bits suffice
 /// for an offset.
 pub(super) const HEAD_CEILING: usize = 16 * 1024 * 1024;
@@ -63,7 +55,7 @@ pub(super) struct Field {
     /// The whole line, with its CRLF.
     line: Span,
     /// The line is exactly `name: value CRLF`, so it can be copied as it is.
-    plain: bool,
+    pub(super) plain: bool,
 }
 
 /// What the `Connection` lines ask for (RFC 9110 §7.6.1).
@@ -81,13 +73,30 @@ pub(super) struct Options {
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     all: Vec<Field>,
+    /// Which names there are.
+    names: Names,
     options: Options,
+}
+
+/// A set of names.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names(u32);
+
+impl Names {
+    fn add(&mut self, name: Name) {
+        self.0 |= 1 << name as u32;
+    }
+
+    fn contains(self, name: Name) -> bool {
+        self.0 & (1 << name as u32) != 0
+    }
 }
 
 impl Fields {
     /// Forgets the lines, keeps the memory.
     pub(super) fn clear(&mut self) {
         self.all.clear();
+        self.names = Names::default();
         self.options = Options::default();
     }
 
@@ -100,16 +109,23 @@ impl Fields {
         limits: &Limits,
         before_colon: BeforeColon,
     ) -> Result<Option<usize>, Refusal> {
-        let most = limits.headers.min(HEADERS_CEILING);
-        let strict = BeforeColon::Nothing;
-        let mut read = self.read_up_to::<HEADERS_USUAL>(bytes, start, most, strict);
-        if read == Err(Refusal::HeadersTooMany) && most > HEADERS_USUAL {
-            read = self.read_up_to::<HEADERS_CEILING>(bytes, start, most, strict);
+        self.clear();
+        let mut at = start;
+        loop {
+            match &bytes[at..] {
+                [b'\r', b'\n', ..] => return Ok(Some(at + 2)),
+                [] | [b'\r'] => return Ok(None),
+                _ if self.all.len() == limits.headers => return Err(Refusal::HeadersTooMany),
+                _ => {}
+            }
+            let Some(field) = Field::read(bytes, at, before_colon)? else { return Ok(None) };
+            if field.name == Name::Connection {
+                self.options.add(field.value.of(bytes))?;
+            }
+            at = field.line.end as usize;
+            self.names.add(field.name);
+            self.all.push(field);
         }
-        if read == Err(Refusal::HeaderName) && before_colon == BeforeColon::Spaces {
-            read = self.read_up_to::<HEADERS_CEILING>(bytes, start, most, before_colon);
-        }
-        read
     }
 
     /// What the `Connection` lines ask for.
@@ -124,8 +140,15 @@ impl Fields {
 
     /// The lines called `name`, as text.
     pub(super) fn values<'b>(&self, bytes: &'b [u8], name: Name) -> impl Iterator<Item = &'b [u8]> {
-        let named = self.all.iter().filter(move |field| field.name == name);
+        // Most names that are asked for are not there.
+        let candidates = if self.has(name) { &self.all[..] } else { &[] };
+        let named = candidates.iter().filter(move |field| field.name == name);
         named.map(|field| field.value.of(bytes))
+    }
+
+    /// Whether there is a line called `name`.
+    pub(super) fn has(&self, name: Name) -> bool {
+        self.names.contains(name)
     }
 
     /// Whether a `Connection` line names this header.
@@ -138,11 +161,18 @@ impl Fields {
         options.any(|option| option.eq_ignore_ascii_case(token))
     }
 
-    /// Appends the lines that `keep` picks, in canonical form and in order.
+    /// Appends the lines that `keep` picks, in canonical form and in order, to what stands in
+    /// `first`, which is copied as it is.
     ///
     /// Most lines are kept and already canonical, so neighbours are copied together.
-    pub(super) fn copy(&self, out: &mut Vec<u8>, bytes: &[u8], keep: impl Fn(&Field) -> bool) {
-        let mut run = 0..0;
+    pub(super) fn copy(
+        &self,
+        out: &mut Vec<u8>,
+        bytes: &[u8],
+        first: Range<usize>,
+        keep: impl Fn(&Field) -> bool,
+    ) {
+        let mut run = first;
         for field in self.all.iter().filter(|field| keep(field)) {
             let line = field.line.range();
             if field.plain && line.start == run.end {
@@ -157,62 +187,71 @@ impl Fields {
         }
         out.extend_from_slice(&bytes[run]);
     }
+}
 
-    fn read_up_to<const SLOTS: usize>(
-        &mut self,
+impl Field {
+    /// Reads the line that begins at `start`: a token, a colon, the value, CRLF (RFC 9112 §5).
+    /// `None` if it has not ended yet.
+    fn read(
         bytes: &[u8],
         start: usize,
-        most: usize,
         before_colon: BeforeColon,
-    ) -> Result<Option<usize>, Refusal> {
-        self.clear();
-        let mut slots = [EMPTY_HEADER; SLOTS];
-        let slots = &mut slots[..most.min(SLOTS)];
-        let (end, found) = match find(bytes, start, slots, before_colon) {
-            Ok(Some((end, found))) => (end, found),
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(refusal(error)),
-        };
-        let mut at = start;
-        for header in found {
-            at = self.record(bytes, at, header, before_colon)?;
+    ) -> Result<Option<Self>, Refusal> {
+        let token = start..start + token_len(&bytes[start..]);
+        let Some(colon) = colon(bytes, &token, before_colon)? else { return Ok(None) };
+        let text = colon + 1..colon + 1 + value_len(&bytes[colon + 1..]);
+        match &bytes[text.end..] {
+            [b'\r', b'\n', ..] => {}
+            [] | [b'\r'] => return Ok(None),
+            [b'\r' | b'\n', ..] => return Err(Refusal::LineEnd),
+            _ => return Err(Refusal::HeaderValue),
         }
-        if &bytes[at..end] != b"\r\n" {
-            return Err(Refusal::LineEnd);
-        }
-        Ok(Some(end))
+        let value = trimmed(bytes, text.clone());
+        let plain =
+            colon == token.end && value == (colon + 2..text.end) && bytes[colon + 1] == b' ';
+        Ok(Some(Self {
+            name: Name::of(&bytes[token.clone()]),
+            token: Span::new(token),
+            value: Span::new(value),
+            line: Span::new(start..text.end + 2),
+            plain,
+        }))
     }
+}
 
-    /// Takes down one line, and returns where the next begins. `httparse` has vouched for the name
-    /// and the value; what stands between and after them is looked at here.
-    fn record(
-        &mut self,
-        bytes: &[u8],
-        start: usize,
-        header: &Header<'_>,
-        before_colon: BeforeColon,
-    ) -> Result<usize, Refusal> {
-        let token = start..start + header.name.len();
-        let value_start = offset_of(header.value, bytes);
-        let value = value_start..value_start + header.value.len();
-        let plain = value.start == token.end + 2
-            && bytes.get(token.end..value.start) == Some(b": ")
-            && bytes.get(value.end..value.end + 2) == Some(b"\r\n");
-        let end = match plain {
-            true => value.end + 2,
-            false => end_of_odd_line(bytes, token.end, &value, before_colon)?,
-        };
-        if offset_of(header.name.as_bytes(), bytes) != start {
-            return Err(Refusal::HeaderName);
-        }
-        let name = Name::of(header.name.as_bytes());
-        if name == Name::Connection {
-            self.options.add(header.value)?;
-        }
-        let (token, value, line) = (Span::new(token), Span::new(value), Span::new(start..end));
-        self.all.push(Field { name, token, value, line, plain });
-        Ok(end)
+/// Where the colon is that ends the name `token`; `None` if that is not known yet.
+fn colon(
+    bytes: &[u8],
+    token: &Range<usize>,
+    before_colon: BeforeColon,
+) -> Result<Option<usize>, Refusal> {
+    let at = match before_colon {
+        BeforeColon::Nothing => token.end,
+        BeforeColon::Spaces => token.end + spaces_len(&bytes[token.end..]),
+    };
+    match bytes.get(at) {
+        Some(b':') if !token.is_empty() => Ok(Some(at)),
+        Some(b'\n') if token.is_empty() => Err(Refusal::LineEnd),
+        Some(_) => Err(Refusal::HeaderName),
+        None => Ok(None),
     }
+}
+
+/// The part of `text` between the spaces and tabs around it.
+fn trimmed(bytes: &[u8], text: Range<usize>) -> Range<usize> {
+    // Nearly every value has one space before it, and none after it.
+    if let [b' ', first, .., last] = &bytes[text.clone()]
+        && !matches!(first, b' ' | b'\t')
+        && !matches!(last, b' ' | b'\t')
+    {
+        return text.start + 1..text.end;
+    }
+    let start = text.start + spaces_len(&bytes[text.clone()]);
+    start..start + trim(&bytes[start..text.end]).len()
+}
+
+fn spaces_len(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 impl Options {
@@ -251,69 +290,4 @@ pub(super) fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-type Found<'h, 'b> = Result<Option<(usize, &'h [Header<'b>])>, httparse::Error>;
-
-/// The header lines from `start` on, and where the head ends; `None` if it has not ended yet.
-fn find<'h, 'b>(
-    bytes: &'b [u8],
-    start: usize,
-    slots: &'h mut [Header<'b>],
-    before_colon: BeforeColon,
-) -> Found<'h, 'b> {
-    if before_colon == BeforeColon::Nothing {
-        return Ok(match httparse::parse_headers(&bytes[start..], slots)? {
-            Status::Complete((len, found)) => Some((start + len, found)),
-            Status::Partial => None,
-        });
-    }
-    let mut response = httparse::Response::new(slots);
-    let mut config = httparse::ParserConfig::default();
-    config.allow_spaces_after_header_name_in_responses(true);
-    Ok(match config.parse_response(&mut response, bytes)? {
-        Status::Complete(end) => Some((end, response.headers)),
-        Status::Partial => None,
-    })
-}
-
-/// Where a line ends that is not exactly `name: value CRLF`, if it is still one that we accept.
-fn end_of_odd_line(
-    bytes: &[u8],
-    token_end: usize,
-    value: &Range<usize>,
-    before_colon: BeforeColon,
-) -> Result<usize, Refusal> {
-    let colon = match before_colon {
-        BeforeColon::Nothing => token_end,
-        BeforeColon::Spaces => skip_spaces(bytes, token_end),
-    };
-    if bytes.get(colon) != Some(&b':') || skip_spaces(bytes, colon + 1) < value.start {
-        return Err(Refusal::HeaderName);
-    }
-    let text_end = skip_spaces(bytes, value.end);
-    match bytes.get(text_end..text_end + 2) {
-        Some(b"\r\n") => Ok(text_end + 2),
-        _ => Err(Refusal::LineEnd),
-    }
-}
-
-fn refusal(error: httparse::Error) -> Refusal {
-    match error {
-        httparse::Error::HeaderValue => Refusal::HeaderValue,
-        httparse::Error::NewLine => Refusal::LineEnd,
-        httparse::Error::TooManyHeaders => Refusal::HeadersTooMany,
-        httparse::Error::Status | httparse::Error::Version => Refusal::StatusLine,
-        httparse::Error::HeaderName | httparse::Error::Token => Refusal::HeaderName,
-    }
-}
-
-fn skip_spaces(bytes: &[u8], start: usize) -> usize {
-    let spaces = bytes[start..].iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
-    start + spaces.count()
-}
-
-/// Where `part` begins in `whole`, of which it is a slice.
-fn offset_of(part: &[u8], whole: &[u8]) -> usize {
-    part.as_ptr().addr().saturating_sub(whole.as_ptr().addr())
 }

@@ -1,10 +1,10 @@
 //! The request as it goes on: a new head, made of what the client sent and may pass.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::fields::{Field, push_line};
 use super::name::Name;
-use super::request::PSEUDONYM;
 use super::syntax::{elements, push_decimal};
 use super::{Framing, Hops, Method, RequestHead, RequestId, Version};
 
@@ -32,12 +32,16 @@ pub enum Scheme {
     Https,
 }
 
-/// The client's address as text. Made once per connection.
+/// The client, in the words of the headers that tell of it. Made once per connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    address: String,
+    /// What every request says about it; `Forwarded` is left open for the host.
+    lines: String,
+    scheme: Scheme,
+    /// Where in `lines` the address is.
+    address: Range<usize>,
     /// The same as a node of `Forwarded` (RFC 7239 §6), where IPv6 is in brackets and quotes.
-    node: String,
+    node: Range<usize>,
 }
 
 /// What is added to a request on its way.
@@ -47,30 +51,51 @@ pub struct Hop<'a> {
     pub forwarding: Forwarding,
     /// The client.
     pub peer: &'a Peer,
-    /// How the client reached us.
-    pub scheme: Scheme,
     /// The id of the request: [`RequestHead::request_id`], or a new one.
     pub request_id: &'a RequestId,
     /// The host of an HTTP/1.0 request that names none: the address it was sent to.
     pub default_host: &'a [u8],
 }
 
-impl From<IpAddr> for Peer {
-    fn from(address: IpAddr) -> Self {
+impl Peer {
+    /// A client at `address` that reached us in this way.
+    #[must_use]
+    pub fn new(address: IpAddr, scheme: Scheme) -> Self {
         let address = address.to_canonical();
-        let node = match address {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("\"[{address}]\""),
-        };
-        Self { address: address.to_string(), node }
+        let quotes = if address.is_ipv6() { ["\"[", "]\""] } else { ["", ""] };
+        let [before, after] = quotes;
+        let start = "X-Forwarded-For: ".len();
+        let mut lines = format!("X-Forwarded-For: {address}");
+        let address = start..lines.len();
+        lines.push_str("\r\nX-Forwarded-Proto: ");
+        lines.push_str(scheme.name());
+        lines.push_str("\r\nForwarded: for=");
+        let node = lines.len();
+        lines.push_str(before);
+        lines.extend_from_within(address.clone());
+        lines.push_str(after);
+        let node = node..lines.len();
+        lines.push_str(";proto=");
+        lines.push_str(scheme.name());
+        Self { lines, scheme, address, node }
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.lines[self.address.clone()]
+    }
+
+    fn node(&self) -> &str {
+        &self.lines[self.node.clone()]
     }
 }
 
 impl Scheme {
-    const fn name(self) -> &'static [u8] {
+    const fn name(self) -> &'static str {
         match self {
-            Self::Http => b"http",
-            Self::Https => b"https",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 }
@@ -80,9 +105,8 @@ impl Scheme {
 /// It does not depend on the endpoint, so a retry sends the same bytes. The body follows framed
 /// as [`RequestHead::framing`] says.
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
-    push_request_line(out, head, bytes);
-    push_line(out, b"Host", head.host(bytes).unwrap_or(hop.default_host));
-    head.fields.copy(out, bytes, |field| passes(field, head, bytes, hop.forwarding));
+    let line = push_request_line(out, head, bytes, hop);
+    head.fields.copy(out, bytes, line, |field| passes(field, head, bytes, hop.forwarding));
     push_framing(out, head);
     if head.asks_upgrade() {
         push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
@@ -92,23 +116,29 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &
         push_decimal(out, left - 1);
         out.extend_from_slice(b"\r\n");
     }
-    if hop.forwarding != Forwarding::Transparent {
-        push_forwarding(out, head, bytes, hop);
+    match hop.forwarding {
+        Forwarding::Overwrite => push_own_forwarding(out, head, bytes, hop),
+        Forwarding::Append => push_forwarding(out, head, bytes, hop),
+        Forwarding::Transparent => {}
     }
-    push_list(out, b"Via", head.fields.values(bytes, Name::Via));
-    push_via(out, head.version());
-    push_line(out, b"X-Request-Id", hop.request_id.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), hop.request_id);
 }
 
-/// Ends a `Via` line with ourselves, who received `version` (RFC 9110 §7.6.3).
-pub(super) fn push_via(out: &mut Vec<u8>, version: Version) {
-    out.extend_from_slice(match version {
-        Version::Http10 => b"1.0 ",
-        Version::Http11 => b"1.1 ",
+/// Ends a head with what tells its way: ourselves in `Via`, after whoever is there already, with
+/// the version we received (RFC 9110 §7.6.3), and the request's id.
+pub(super) fn push_trace<'b>(
+    out: &mut Vec<u8>,
+    before: impl Iterator<Item = &'b [u8]>,
+    received: Version,
+    id: &RequestId,
+) {
+    push_list(out, b"Via", before);
+    out.extend_from_slice(match received {
+        Version::Http10 => b"1.0 cloudaps\r\nX-Request-Id: ",
+        Version::Http11 => b"1.1 cloudaps\r\nX-Request-Id: ",
     });
-    out.extend_from_slice(PSEUDONYM);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Begins a line called `name` with what there is already, as one list to be continued.
@@ -133,12 +163,24 @@ pub(super) fn push_upgrade<'b>(out: &mut Vec<u8>, protocols: impl Iterator<Item 
     }
 }
 
-fn push_request_line(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
+/// The request line and `Host`. Where both are what we would write, with the other headers behind
+/// them, they are left to be copied with those.
+fn push_request_line(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    hop: &Hop<'_>,
+) -> Range<usize> {
+    if let Some(line) = head.plain_line(bytes) {
+        return line;
+    }
     out.extend_from_slice(head.method_token(bytes));
     out.push(b' ');
     out.extend_from_slice(head.target().prefix);
     out.extend_from_slice(head.path(bytes));
     out.extend_from_slice(b" HTTP/1.1\r\n");
+    push_line(out, b"Host", head.host(bytes).unwrap_or(hop.default_host));
+    0..0
 }
 
 /// Whether a header goes on as it came. A `Connection` line can remove only what we do not know:
@@ -147,6 +189,7 @@ fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwardin
     match field.name {
         Name::Other => !head.fields.lists(bytes, field),
         Name::Date => true,
+        Name::Host => head.plain_line(bytes).is_some(),
         Name::Expect => head.expects_continue(),
         Name::MaxForwards => head.method() != Method::Options,
         Name::Forwarded | Name::XForwardedFor => forwarding == Forwarding::Transparent,
@@ -157,7 +200,6 @@ fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwardin
         | Name::ContentLength
         | Name::Disguised
         | Name::HopByHop
-        | Name::Host
         | Name::TransferEncoding
         | Name::Upgrade
         | Name::Via
@@ -183,12 +225,26 @@ pub(super) fn push_content_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// What [`push_forwarding`] says when nothing that the client says counts: the same for all its
+/// requests but for the host, which is valid and so needs no escape between quotes.
+fn push_own_forwarding(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
+    out.extend_from_slice(hop.peer.lines.as_bytes());
+    if let Some(host) = head.host(bytes) {
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_slice(host);
+        out.extend_from_slice(b"\"\r\nX-Forwarded-Host: ");
+        out.extend_from_slice(host);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Continues what the client says.
 fn push_forwarding(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
     let appends = hop.forwarding == Forwarding::Append;
     let known = |name| appends && head.fields.values(bytes, name).next().is_some();
     push_forwarded_for(out, head, bytes, hop);
     if !known(Name::XForwardedProto) {
-        push_line(out, b"X-Forwarded-Proto", hop.scheme.name());
+        push_line(out, b"X-Forwarded-Proto", hop.peer.scheme.name().as_bytes());
     }
     if let Some(host) = head.host(bytes).filter(|_| !known(Name::XForwardedHost)) {
         push_line(out, b"X-Forwarded-Host", host);
@@ -206,21 +262,21 @@ fn push_forwarded_for(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: 
     };
     let too_many = (before().count() + 1).saturating_sub(FORWARDED_FOR_MAX);
     push_list(out, b"X-Forwarded-For", before().skip(too_many));
-    out.extend_from_slice(hop.peer.address.as_bytes());
+    out.extend_from_slice(hop.peer.address().as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
-/// `for=192.0.2.1;host="a:80";proto=http` (RFC 7239 §4).
+/// `for=192.0.2.1;proto=http;host="a:80"` (RFC 7239 §4).
 fn push_forwarded_element(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
     out.extend_from_slice(b"for=");
-    out.extend_from_slice(hop.peer.node.as_bytes());
+    out.extend_from_slice(hop.peer.node().as_bytes());
+    out.extend_from_slice(b";proto=");
+    out.extend_from_slice(hop.peer.scheme.name().as_bytes());
     if let Some(host) = head.host(bytes) {
         // A valid host has no character that would need an escape between quotes.
         out.extend_from_slice(b";host=\"");
         out.extend_from_slice(host);
         out.push(b'"');
     }
-    out.extend_from_slice(b";proto=");
-    out.extend_from_slice(hop.scheme.name());
     out.extend_from_slice(b"\r\n");
 }

@@ -1,10 +1,10 @@
 //! The HTTP/1.1 codec of the proxy: bytes in, decisions and bytes out. Pure: no IO, async, clock
 //! or randomness, and no allocation per message once the caller's buffers have grown.
 //!
-//! `httparse` finds the tokens of a head; how strict we are is decided here. Where RFC 9112 lets a
-//! recipient choose between repairing and refusing, we refuse: a message that two parsers can read
-//! in two ways is how requests get smuggled past a proxy. What passes is written anew in canonical
-//! form, so that the next parser has nothing left to guess.
+//! Where RFC 9112 lets a recipient choose between repairing and refusing, we refuse: a message that
+//! two parsers can read in two ways is how requests get smuggled past a proxy. What passes goes on
+//! in canonical form, so that the next parser has nothing left to guess. The parser is ours because
+//! strictness cannot be added to a lenient one: each line would have to be read twice.
 //!
 //! Heads ([`RequestHead`], [`ResponseHead`]) hold offsets, not borrows: they are reused from one
 //! message to the next, and the text they tell about stays in the caller's buffer.

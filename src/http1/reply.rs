@@ -1,7 +1,7 @@
 //! The response as it goes back: a new head, made of what the server sent and may pass.
 
 use super::fields::{Field, push_line};
-use super::forward::{push_content_length, push_list, push_upgrade, push_via};
+use super::forward::{push_content_length, push_trace, push_upgrade};
 use super::name::Name;
 use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
 
@@ -51,20 +51,15 @@ pub fn interim(request: &RequestHead, status: u16) -> Interim {
 
 /// Appends to `out` the head that goes downstream for the interim response `head`.
 pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
-    push_status_line(out, head, bytes);
-    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    push_head(out, head, bytes);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Appends to `out` the head that goes downstream for `head`, which switches protocols.
 pub fn write_switch(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], id: &RequestId) {
-    push_status_line(out, head, bytes);
-    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    push_head(out, head, bytes);
     push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
-    push_list(out, b"Via", head.fields.values(bytes, Name::Via));
-    push_via(out, head.version());
-    push_line(out, b"X-Request-Id", id.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), id);
 }
 
 /// Appends to `out` the head that goes downstream for the final response `head`, whose text is in
@@ -76,19 +71,13 @@ pub fn write_response(
     reply: &Reply<'_>,
 ) -> Delivery {
     let delivery = delivery(head, reply);
-    push_status_line(out, head, bytes);
-    head.fields.copy(out, bytes, |field| passes(field, head, bytes));
+    push_head(out, head, bytes);
     push_framing(out, head, delivery.framing);
     push_connection(out, reply.version, delivery.persistence);
-    if let Some(date) =
-        reply.date.filter(|_| head.fields.values(bytes, Name::Date).next().is_none())
-    {
+    if let Some(date) = reply.date.filter(|_| !head.fields.has(Name::Date)) {
         push_line(out, b"Date", date);
     }
-    push_list(out, b"Via", head.fields.values(bytes, Name::Via));
-    push_via(out, head.version());
-    push_line(out, b"X-Request-Id", reply.request_id.as_bytes());
-    out.extend_from_slice(b"\r\n");
+    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), reply.request_id);
     delivery
 }
 
@@ -105,14 +94,19 @@ fn delivery(head: &ResponseHead, reply: &Reply<'_>) -> Delivery {
     Delivery { framing, persistence }
 }
 
-/// Always our own version, which is not the server's (RFC 9110 §6.2).
-fn push_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
-    let (status, reason) = head.status_and_reason(bytes);
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status);
-    out.push(b' ');
-    out.extend_from_slice(reason);
-    out.extend_from_slice(b"\r\n");
+/// The status line and what passes of the headers. The version is always our own, which need not
+/// be the server's (RFC 9110 §6.2).
+fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    let line = head.plain_line(bytes).unwrap_or_else(|| {
+        let (status, reason) = head.status_and_reason(bytes);
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(status);
+        out.push(b' ');
+        out.extend_from_slice(reason);
+        out.extend_from_slice(b"\r\n");
+        0..0
+    });
+    head.fields.copy(out, bytes, line, |field| passes(field, head, bytes));
 }
 
 /// Whether a header goes back as it came.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
+use super::fields::{BeforeColon, Field, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::host::authority;
 use super::name::Name;
@@ -21,7 +21,7 @@ const LINE_REST: usize = 11;
 /// front of one another make two.
 const VIA_OURS_MAX: usize = 8;
 /// The name that we go by in `Via`.
-pub(super) const PSEUDONYM: &[u8] = b"cloudaps";
+const PSEUDONYM: &[u8] = b"cloudaps";
 
 /// How much further a request may travel: `Max-Forwards`, which counts for OPTIONS only
 /// (RFC 9110 §7.6.2).
@@ -74,6 +74,8 @@ struct Facts {
     declared: Declared,
     framing: Framing,
     host: Option<Span>,
+    /// The line of `Host` is just what we would write.
+    host_is_plain: bool,
     expects_continue: bool,
     hops: Hops,
     upgrade: Upgrade,
@@ -199,6 +201,17 @@ impl RequestHead {
         let mut values = self.fields.values(bytes, Name::XRequestId);
         let id = RequestId::try_from(values.next()?).ok()?;
         values.next().is_none().then_some(id)
+    }
+
+    /// Where the request line is, if it is exactly what we would write, and so is the line of
+    /// `Host` that counts.
+    pub(super) fn plain_line(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let Line { target, token, end, .. } = self.line;
+        let is_plain = self.facts.host_is_plain
+            && target.authority.is_none()
+            && target.prefix.is_empty()
+            && bytes[..end].ends_with(b" HTTP/1.1\r\n");
+        is_plain.then(|| token.range().start..end)
     }
 
     pub(super) fn target(&self) -> Target {
@@ -329,7 +342,7 @@ impl Facts {
         for field in fields.iter() {
             let value = field.value.of(bytes);
             match field.name {
-                Name::Host => facts.add_host(value, field.value)?,
+                Name::Host => facts.add_host(value, field)?,
                 Name::ContentLength => facts.declared.add_length(value)?,
                 Name::TransferEncoding => facts.declared.add_coding(value)?,
                 Name::Expect => facts.add_expectation(value, line.version)?,
@@ -350,13 +363,14 @@ impl Facts {
         Ok(facts)
     }
 
-    fn add_host(&mut self, value: &[u8], span: Span) -> Result<(), Refusal> {
+    fn add_host(&mut self, value: &[u8], field: &Field) -> Result<(), Refusal> {
         if self.host.is_some() {
             return Err(Refusal::HostRepeated);
         }
         let canonical = authority(value).ok_or(Refusal::Host)?;
-        let start = span.range().start;
+        let start = field.value.range().start;
         self.host = Some(Span::new(start..start + canonical.len));
+        self.host_is_plain = field.plain && canonical.len == value.len();
         Ok(())
     }
 

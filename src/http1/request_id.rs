@@ -4,6 +4,18 @@
 /// ids but somebody's data.
 const LEN_MAX: usize = 64;
 
+/// Each byte as two digits.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    table
+};
+
 /// The value of `X-Request-Id`: 1 to 64 letters, digits and `-._~+/=:;@`. Held in place, so that it
 /// outlives the buffer it came from without an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +34,8 @@ impl RequestId {
     #[must_use]
     pub fn from_draw(draw: u128) -> Self {
         let mut text = [0; LEN_MAX];
-        for (index, digit) in text.iter_mut().take(32).enumerate() {
-            let nibble = (draw >> (124 - 4 * index)) & 0xf;
-            *digit = b"0123456789abcdef"[nibble as usize];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(draw.to_be_bytes()) {
+            pair.copy_from_slice(&HEX[usize::from(byte)]);
         }
         Self { text, len: 32 }
     }

@@ -1,10 +1,12 @@
 //! The head of a response: read, checked and understood.
 
+use std::ops::Range;
+
 use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::name::Name;
 use super::request::{may_end_after, read_version};
-use super::syntax::is_value_byte;
+use super::syntax::value_len;
 use super::{Framing, Limits, Method, Persistence, Progress, Refusal, Version};
 
 /// `HTTP/1.1 200`, before the reason.
@@ -120,9 +122,16 @@ impl ResponseHead {
         headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
     }
 
-    /// The three digits, a space and the reason, which may be empty.
+    /// The three digits, and the reason, which may be empty.
     pub(super) fn status_and_reason<'b>(&self, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
         (&bytes[STATUS_LEN - 3..STATUS_LEN], self.line.reason.of(bytes))
+    }
+
+    /// Where the status line is, if it is exactly what we would write.
+    pub(super) fn plain_line(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let Line { reason, end, .. } = self.line;
+        let has_space = reason.range().start == STATUS_LEN + 1;
+        (has_space && bytes.starts_with(b"HTTP/1.1")).then_some(0..end)
     }
 
     fn read(
@@ -158,21 +167,28 @@ impl ResponseHead {
 }
 
 impl Line {
+    /// The version, three digits, and a reason that may be empty (RFC 9112 §4).
     fn read(bytes: &[u8]) -> Result<Option<Self>, Refusal> {
-        let Some(line_feed) = bytes.iter().position(|&byte| byte == b'\n') else {
-            return Ok(None);
+        let Some((start, rest)) = bytes.split_at_checked(STATUS_LEN) else {
+            return if bytes.contains(&b'\n') { Err(Refusal::StatusLine) } else { Ok(None) };
         };
-        let line = bytes[..line_feed].strip_suffix(b"\r").ok_or(Refusal::LineEnd)?;
-        let (start, reason) = line.split_at_checked(STATUS_LEN).ok_or(Refusal::StatusLine)?;
         let (version, status) = start.split_at(STATUS_LEN - 4);
-        // Without a reason the space after the code is missing too, at some servers.
-        let separated = matches!(reason, [] | [b' ', ..]);
-        if !separated || !reason.iter().copied().all(is_value_byte) {
-            return Err(Refusal::StatusLine);
-        }
-        let reason = Span::new((STATUS_LEN + 1).min(line.len())..line.len());
         let (version, status) = (read_version(version)?, read_status(status)?);
-        Ok(Some(Self { version, status, reason, end: line_feed + 1 }))
+        let len = value_len(rest);
+        // Without a reason the space after the code is missing too, at some servers.
+        let space = match &rest[..len] {
+            [] => 0,
+            [b' ', ..] => 1,
+            _ => return Err(Refusal::StatusLine),
+        };
+        match &rest[len..] {
+            [b'\r', b'\n', ..] => {}
+            [] | [b'\r'] => return Ok(None),
+            [b'\r' | b'\n', ..] => return Err(Refusal::LineEnd),
+            _ => return Err(Refusal::StatusLine),
+        }
+        let reason = Span::new(STATUS_LEN + space..STATUS_LEN + len);
+        Ok(Some(Self { version, status, reason, end: STATUS_LEN + len + 2 }))
     }
 }
 

@@ -27,10 +27,46 @@ pub(super) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
 }
 
+/// How many bytes of `text` a token that begins with its first one has.
+pub(super) fn token_len(text: &[u8]) -> usize {
+    text.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(text.len())
+}
+
 /// Whether `byte` may stand in a field value (RFC 9110 §5.5): any octet but a control character,
 /// among which the tab is allowed.
 pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// How many bytes of `text` may stand in a field value, up to the first that may not. Eight at a
+/// time: heads are made of values more than of anything else.
+pub(super) fn value_len(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(eight) = text[at..].first_chunk() {
+        let controls = controls(u64::from_le_bytes(*eight));
+        if controls == 0 {
+            at += 8;
+            continue;
+        }
+        at += (controls.trailing_zeros() / 8) as usize;
+        if text[at] != b'\t' {
+            return at;
+        }
+        at += 1;
+    }
+    let rest = text[at..].iter().position(|&byte| !is_value_byte(byte));
+    rest.map_or(text.len(), |len| at + len)
+}
+
+/// Sets the highest bit of each of eight bytes that is a control character, up to the first at
+/// least: what stands above that one may be set for no reason, by its borrow.
+const fn controls(eight: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    let below_space = eight.wrapping_sub(ONES * 0x20) & !eight;
+    let deleted = eight ^ (ONES * 0x7f);
+    let is_deleted = deleted.wrapping_sub(ONES) & !deleted;
+    (below_space | is_deleted) & HIGHEST
 }
 
 /// `text` without the spaces and tabs around it.
@@ -84,4 +120,20 @@ pub(super) fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
         }
     }
     out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_ends_at_the_first_byte_that_may_not_stand_in_it_wherever_that_is() {
+        for stop in 0..=u8::MAX {
+            for (before, after) in (0..20).flat_map(|before| [(before, 0), (before, 20)]) {
+                let text = [&vec![b'a'; before][..], &[stop], &vec![0xff; after]].concat();
+                let len = if is_value_byte(stop) { text.len() } else { before };
+                assert_eq!(value_len(&text), len, "{stop:#x} after {before}, before {after}");
+            }
+        }
+    }
 }

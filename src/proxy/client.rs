@@ -11,7 +11,7 @@ use super::buffer::Buffer;
 use super::error::{Error, Kind};
 use super::io;
 use super::socket::Socket;
-use crate::http1::{Limits, Peer, Progress, RequestHead};
+use crate::http1::{Limits, Peer, Progress, RequestHead, Scheme};
 
 /// Bytes that a refused client may still send before it is cut off: what a client with a window
 /// of the usual size has under way when the answer reaches it.
@@ -23,30 +23,24 @@ pub(super) struct Client {
     pub(super) stream: Socket,
     /// The address, as the forwarding headers name it.
     pub(super) peer: Peer,
-    is_idle: Cell<bool>,
-}
-
-/// What came of waiting for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waited {
-    /// There is something to read.
-    Readable,
-    /// Nothing came in time.
-    Expired,
+    /// The tick of the thread's clock since which it has no request, if it has none.
+    idle_since: Cell<Option<u32>>,
 }
 
 impl Client {
     pub(super) fn new(stream: Socket, address: SocketAddr) -> Self {
         // An IPv4 client of a dual-stack listener is named as what it is.
-        Self { stream, peer: Peer::from(address.ip().to_canonical()), is_idle: Cell::new(false) }
+        let peer = Peer::new(address.ip(), Scheme::Http);
+        Self { stream, peer, idle_since: Cell::new(None) }
     }
 
-    /// Waits for the first byte of a request, holding no buffer.
-    pub(super) async fn wait(&self, idle: Duration) -> Waited {
-        self.is_idle.set(true);
-        let readable = timeout(idle, io::readable(&self.stream)).await;
-        self.is_idle.set(false);
-        if readable.is_ok() { Waited::Readable } else { Waited::Expired }
+    /// Waits for the first byte of a request, holding neither a buffer nor a timer: a connection
+    /// that is idle for too long is closed by the thread, and then there is an end to be read.
+    pub(super) async fn wait(&self, tick: u32) {
+        self.idle_since.set(Some(tick));
+        // An error is met again by whoever reads.
+        let _ = io::readable(&self.stream).await;
+        self.idle_since.set(None);
     }
 
     /// Reads a request's head. Its first byte is there or on its way; the rest has `in_time`.
@@ -75,9 +69,11 @@ impl Client {
         read.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
     }
 
-    /// Ends the connection if no request is in flight on it and none has arrived.
-    pub(super) fn close_if_idle(&self) {
-        if self.is_idle.get() && io::is_quiet(&self.stream) {
+    /// Ends the connection if it has had no request since before tick `oldest`, and none has
+    /// arrived.
+    pub(super) fn close_if_idle_before(&self, oldest: u32) {
+        let is_due = self.idle_since.get().is_some_and(|since| since < oldest);
+        if is_due && io::is_quiet_now(&self.stream) {
             io::wake_by_shutdown(&self.stream);
         }
     }

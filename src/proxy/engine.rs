@@ -3,10 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use super::counters::{Counters, Tally, sum};
@@ -146,15 +147,25 @@ impl Running {
         listener: TcpListener,
         following: Following,
     ) -> Result<(), StartError> {
-        let runtime = runtime().map_err(StartError::Runtime)?;
         let tally = Arc::new(Tally::default());
         self.tallies.push(Arc::clone(&tally));
-        let handle = std::thread::Builder::new()
-            .name(format!("proxy-{}", starting.index))
-            .spawn(move || run(&runtime, listener, (starting, tally), following))
-            .map_err(StartError::Thread)?;
+        // The runtime stays on the thread that made it, so its failure has to be told from there.
+        let (made, is_made) = sync_channel(1);
+        let body = move || match runtime() {
+            Ok(runtime) => {
+                let _ = made.send(Ok(()));
+                run(&runtime, listener, (starting, tally), following);
+            }
+            Err(error) => {
+                let _ = made.send(Err(error));
+            }
+        };
+        let name = format!("proxy-{}", self.threads.len());
+        let handle =
+            std::thread::Builder::new().name(name).spawn(body).map_err(StartError::Thread)?;
         self.threads.push(handle);
-        Ok(())
+        let made = is_made.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
+        made.map_err(StartError::Runtime)
     }
 }
 
@@ -165,8 +176,9 @@ impl Drop for Running {
     }
 }
 
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+/// A runtime for tasks that never leave their thread.
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {

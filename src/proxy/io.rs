@@ -78,7 +78,7 @@ pub(super) fn arrived(stream: &Socket, buffer: &mut Buffer) -> Arrived {
 fn read_now(stream: &Socket, room: &mut [u8]) -> io::Result<usize> {
     let mut taken = None;
     let read = stream.try_io(Interest::READABLE, || {
-        let count = rustix::io::read(stream, &mut *room)?;
+        let (count, _) = recv(stream, &mut *room, RecvFlags::empty())?;
         taken = Some(count);
         if count < room.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });

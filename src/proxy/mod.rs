@@ -9,6 +9,7 @@
 //! In the steady state a request costs no allocation, no lock that others contend for, no shared
 //! atomic and no change to what epoll watches.
 
+mod alarm;
 mod answering;
 mod buffer;
 mod client;

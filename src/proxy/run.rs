@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -50,14 +50,13 @@ pub(super) struct Following {
 
 /// Runs a thread of the engine to its end.
 pub(super) fn run(
-    runtime: &Runtime,
+    runtime: &LocalRuntime,
     listener: StdListener,
     (starting, tally): (Starting, Arc<Tally>),
     following: Following,
 ) {
-    // Dropped at the end, whatever is still in flight is cut.
-    let local = LocalSet::new();
-    local.block_on(runtime, async {
+    // The runtime is dropped after this, which cuts whatever is still in flight.
+    runtime.block_on(async {
         let Following { mut pool, reports, mut orders } = following;
         let thread = Rc::new(Thread::new(starting, tally, reports));
         thread.apply(Arc::clone(&pool.borrow_and_update()));

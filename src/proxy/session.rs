@@ -4,11 +4,10 @@
 
 use std::rc::Rc;
 
-use tokio::time::timeout;
-
+use super::alarm::Alarm;
 use super::answering::{Answering, Unanswered};
 use super::buffer::Workspace;
-use super::client::{Client, Waited};
+use super::client::Client;
 use super::counters::Count;
 use super::download::{Cut, Download};
 use super::error::{Error, Kind};
@@ -21,7 +20,7 @@ use super::tunnel;
 use super::upload::{Stopped, Upload};
 use super::upstream::{Link, Role, Upstream};
 use crate::clock;
-use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId, Scheme};
+use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId};
 use crate::pool::{Body, Progress, Repeat};
 
 /// What becomes of a client's connection after an answer.
@@ -51,6 +50,7 @@ enum Setback {
 struct Exchange<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
+    alarm: &'a mut Alarm,
     request: &'a RequestHead,
     id: &'a RequestId,
     upload: Upload<'a>,
@@ -59,17 +59,18 @@ struct Exchange<'a> {
 
 /// Serves a client until either side ends the connection.
 pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
-    let timeouts = &thread.settings.timeouts;
-    while !thread.is_draining() && client.wait(timeouts.idle).await == Waited::Readable {
+    let mut alarm = Alarm::default();
+    while !thread.is_draining() {
+        client.wait(thread.tick_now()).await;
         // Only now does the connection need memory, and only until it is idle again.
         let mut space = thread.take_space();
         let after = match io::arrived(&client.stream, &mut space.inbound) {
-            Arrived::Bytes => answer_all(thread, client, &mut space).await,
+            Arrived::Bytes => answer_all(thread, client, (&mut space, &mut alarm)).await,
             Arrived::Nothing => After::KeepAlive,
             Arrived::End => After::Close,
         };
         if matches!(after, After::Linger) {
-            client.linger(&mut space.inbound, timeouts.linger).await;
+            client.linger(&mut space.inbound, thread.settings.timeouts.linger).await;
         }
         thread.give_space(space);
         match after {
@@ -82,9 +83,13 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
 }
 
 /// Answers the requests that have arrived, in their order (RFC 9112 §9.3.2).
-async fn answer_all(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
+async fn answer_all(
+    thread: &Rc<Thread>,
+    client: &Client,
+    (space, alarm): (&mut Workspace, &mut Alarm),
+) -> After {
     loop {
-        let after = answer(thread, client, space).await;
+        let after = answer(thread, client, (space, alarm)).await;
         match after {
             After::KeepAlive if !space.inbound.is_empty() => {}
             after => return after,
@@ -93,7 +98,11 @@ async fn answer_all(thread: &Rc<Thread>, client: &Client, space: &mut Workspace)
 }
 
 /// Answers the next request, one way or another.
-async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> After {
+async fn answer(
+    thread: &Rc<Thread>,
+    client: &Client,
+    (space, alarm): (&mut Workspace, &mut Alarm),
+) -> After {
     let (limits, in_time) = (&thread.settings.limits.head, thread.settings.timeouts.head);
     space.record.clear();
     let read = client.read_head(&mut space.inbound, &mut space.request, limits, in_time).await;
@@ -112,7 +121,7 @@ async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> 
     if space.request.hops() == Hops::Exhausted {
         return answer_options(thread, client, space, &id).await;
     }
-    match relay(thread, client, space, &id).await {
+    match relay(thread, client, (space, alarm), &id).await {
         Ok(after) => after,
         Err((error, rest)) => refuse(thread, client, space, error, (&id, rest)).await,
     }
@@ -123,10 +132,10 @@ async fn answer(thread: &Rc<Thread>, client: &Client, space: &mut Workspace) -> 
 async fn relay(
     thread: &Rc<Thread>,
     client: &Client,
-    space: &mut Workspace,
+    (space, alarm): (&mut Workspace, &mut Alarm),
     id: &RequestId,
 ) -> Result<After, (Error, Persistence)> {
-    let begun = Exchange::begin(thread, client, space, id);
+    let begun = Exchange::begin(thread, client, (space, alarm), id);
     let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
     match exchange.first_answer().await {
         Ok(link) => Ok(exchange.deliver(link).await),
@@ -139,14 +148,13 @@ impl<'a> Exchange<'a> {
     fn begin(
         thread: &'a Rc<Thread>,
         client: &'a Client,
-        space: &'a mut Workspace,
+        (space, alarm): (&'a mut Workspace, &'a mut Alarm),
         id: &'a RequestId,
     ) -> Result<Self, Error> {
         let Workspace { inbound, request, outbound, answer, response, reply, record: _ } = space;
         let hop = Hop {
             forwarding: thread.settings.forwarding,
             peer: &client.peer,
-            scheme: Scheme::Http,
             request_id: id,
             default_host: &thread.authority,
         };
@@ -155,7 +163,7 @@ impl<'a> Exchange<'a> {
         inbound.consume(request.len());
         let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self { thread, client, request, id, upload, answering })
+        Ok(Self { thread, client, alarm, request, id, upload, answering })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
@@ -201,7 +209,7 @@ impl<'a> Exchange<'a> {
     /// Sends the request, and reads the answer's head, which may come before all is sent.
     async fn send_and_listen(&mut self, link: &Link, tries: &Tries<'_>) -> Result<(), Unanswered> {
         let repeat = self.repeat();
-        let Self { thread, client, upload, answering, .. } = self;
+        let Self { thread, client, alarm, upload, answering, .. } = self;
         let mut answered = std::pin::pin!(answering.run(client, link));
         tokio::select! {
             biased;
@@ -215,10 +223,11 @@ impl<'a> Exchange<'a> {
         if repeat == Repeat::Idempotent && upload.replay() == Body::Replayable {
             link.set_role(Role::Waiting);
         }
-        let limit = thread.settings.timeouts.first_byte.min(tries.time_left(clock::now()));
+        let until = clock::now() + thread.settings.timeouts.first_byte;
+        let until = until.min(tries.deadline());
         let answered = tokio::select! {
             biased;
-            answered = timeout(limit, answered) => answered.unwrap_or(Err(Unanswered::Silent)),
+            answered = alarm.within(until, answered) => answered.unwrap_or(Err(Unanswered::Silent)),
             () = upload.gone(client) => Err(Unanswered::Client(Error::downstream(Kind::Gone))),
         };
         link.set_role(Role::Bound);

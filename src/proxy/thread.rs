@@ -15,15 +15,15 @@ use super::engine::Starting;
 use super::error::Error;
 use super::failures::Failures;
 use super::report::{Failure, Report};
-use super::settings::Settings;
+use super::settings::{Settings, Timeouts};
 use super::snapshot::{Known, Snapshot};
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
 use crate::pool::{Ask, Budget, Pool, Tried, Turn};
 
-/// How often the thread does what is not worth a timer of its own: idle connections are closed
-/// and the `Date` is written anew. The resolution of both is a second anyway.
+/// How often the thread does what is not worth a timer of its own: connections that have been idle
+/// for too long are closed, up to two of these late, and the `Date` is written anew.
 pub(super) const TICK: Duration = Duration::from_secs(1);
 
 /// One thread of the engine.
@@ -143,16 +143,25 @@ impl Thread {
 
     /// Does what is due once a second.
     pub(super) async fn tick(&self) {
-        let idle_ticks = self.settings.timeouts.upstream_idle.as_secs().try_into();
-        let idle_ticks: u32 = idle_ticks.unwrap_or(u32::MAX);
+        let Timeouts { idle, upstream_idle, .. } = self.settings.timeouts;
         loop {
             tokio::time::sleep(TICK).await;
             self.tick.set(self.tick.get().wrapping_add(1));
             self.date.set(http1::date(clock::wall()));
             self.failures.borrow_mut().tell_more();
-            self.known.borrow().sweep(self.tick.get().saturating_sub(idle_ticks));
-            self.clients.borrow_mut().retain(|client| client.strong_count() > 0);
+            self.known.borrow().sweep(oldest(self.tick.get(), upstream_idle));
+            self.sweep_clients(oldest(self.tick.get(), idle));
         }
+    }
+
+    fn sweep_clients(&self, oldest: u32) {
+        self.clients.borrow_mut().retain(|client| match client.upgrade() {
+            Some(client) => {
+                client.close_if_idle_before(oldest);
+                true
+            }
+            None => false,
+        });
     }
 
     /// From now on connections end with the answer, and idle ones at once.
@@ -162,7 +171,7 @@ impl Thread {
             .borrow()
             .iter()
             .filter_map(Weak::upgrade)
-            .for_each(|each| each.close_if_idle());
+            .for_each(|each| each.close_if_idle_before(u32::MAX));
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -282,6 +291,13 @@ impl Thread {
     fn share(&self, total: usize) -> usize {
         total.div_ceil(self.settings.threads)
     }
+}
+
+/// The first tick that is not yet `limit` before tick `now`: what has been idle since an earlier
+/// one has been so for at least that long.
+fn oldest(now: u32, limit: Duration) -> u32 {
+    let ticks = limit.div_duration_f64(TICK).ceil() as u32;
+    now.saturating_sub(ticks)
 }
 
 impl Drop for HeldPlace {

@@ -82,9 +82,9 @@ impl<'a> Tries<'a> {
         self.reuse
     }
 
-    /// Until the answer must have begun.
-    pub(super) fn time_left(&self, now: Instant) -> Duration {
-        self.deadline.since(now)
+    /// When the answer must have begun.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Judges a failed try by the retry table: returns when the next one may begin.
