@@ -38,7 +38,8 @@ pub(super) fn cloudaps(
 }
 
 /// nginx closes a kept connection after a thousand requests, on both sides, unless it is told not
-/// to; the others do not. It streams large bodies, as the others do, where they are large.
+/// to; the others do not. It streams large bodies, as the others do, where they are large; and it
+/// leaves `Host` as it came, as they do.
 pub(super) fn nginx(dir: &Path, listen: SocketAddr, origins: &[SocketAddr], log: Log) -> String {
     let dir = dir.display();
     let log = if log == Log::On {
@@ -84,6 +85,7 @@ http {{
             proxy_pass http://origins;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
         location /sink {{
@@ -91,6 +93,7 @@ http {{
             proxy_http_version 1.1;
             proxy_request_buffering off;
             proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
         location /ws {{
@@ -98,6 +101,7 @@ http {{
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $upgraded;
+            proxy_set_header Host $http_host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
     }}

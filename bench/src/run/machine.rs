@@ -1,6 +1,7 @@
 //! Where it was measured, and which versions.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +13,6 @@ pub(super) fn facts(programs: &Programs) -> Vec<(&'static str, String)> {
     let processors = read("/proc/cpuinfo");
     let model = processors.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.and_then(|rest| rest.split_once(':')).map_or("unknown", |(_, name)| name);
-    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let memory = read("/proc/meminfo");
     let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
     let version = |program: &str, flag: &str| {
@@ -20,7 +20,7 @@ pub(super) fn facts(programs: &Programs) -> Vec<(&'static str, String)> {
     };
     vec![
         ("date", first_line(Path::new("date"), &["-u", "+%F"])),
-        ("CPU", format!("{}, {cores} cores", model.trim())),
+        ("CPU", format!("{}, {} cores", model.trim(), cores())),
         ("memory", memory.trim().to_owned()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("system", first_line(Path::new("uname"), &["-sm"])),
@@ -28,6 +28,11 @@ pub(super) fn facts(programs: &Programs) -> Vec<(&'static str, String)> {
         ("nginx", version("nginx", "-v")),
         ("HAProxy", version("haproxy", "-v")),
     ]
+}
+
+/// Cores that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn commit() -> String {

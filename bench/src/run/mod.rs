@@ -18,7 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use self::case::Case;
@@ -86,6 +86,7 @@ struct Bench {
 
 /// Measures what was asked for.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    ensure!(machine::cores() >= 2, "it takes two cores: one for the subject, one for the rest");
     raise_descriptors();
     let programs = Programs::new(args.cloudaps.as_deref())?;
     let (subjects, mut left_out) = select(&args.subjects, &programs);

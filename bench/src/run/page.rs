@@ -14,9 +14,9 @@ Everything goes over loopback. A subject is started anew for each measurement. W
 subject is measured once; the first round is discarded, and a figure is the median of the others.
 
 - **CPU µs/request** is the run time of all threads of the subject's processes, as the scheduler
-  counts it, divided by the requests. It is the figure to compare: the throughput of the fast
-  subjects is limited by core 1, which *core used* shows. The range is from the best round to the
-  worst.
+  counts it, divided by the requests. It is the figure to compare; the range is from the best round
+  to the worst. The throughput is the subject's limit only where *core used* is near 100 %;
+  elsewhere the clients and origins were the limit.
 - **× relay**, **× haproxy**, **× nginx** compare that figure: below 1 is cheaper. It is the median
   of the ratios within each round. A subject with a log is compared with HAProxy and nginx with a
   log, and always with the relay without one.
@@ -27,7 +27,10 @@ subject is measured once; the first round is discarded, and a figure is the medi
   when it should have been sent.
 - **Calls per request** were counted by `strace -c` in a run of their own, which slows the subject
   down: more connections are ready at each wait then, so there are fewer waits.
-- **RSS** is the resident memory of the subject's processes at the end of a measurement.
+- **RSS** is the resident memory of the subject's processes at the end of a measurement. nginx
+  makes room for all connections that it may have when it starts.
+- What **others used** of the subject's core is what its processes did not: other programs, the
+  hypervisor, and the kernel's own work. Figures from a disturbed machine are not to be trusted.
 ";
 
 /// The page as it grows.
@@ -61,14 +64,13 @@ impl Page {
              nothing else.\n\n## Machine and versions\n\n",
             self.command
         );
-        let mut facts = Grid::new(["what", "value"]);
         for (name, value) in &self.facts {
-            facts.row([(*name).to_owned(), value.clone()]);
+            let _ = writeln!(text, "- {name}: {value}");
         }
-        let _ = write!(text, "{facts}\n## How to read it\n\n{READING}");
         for reason in &self.left_out {
-            let _ = write!(text, "\nLeft out: {reason}\n");
+            let _ = writeln!(text, "- left out: {reason}");
         }
+        let _ = write!(text, "\n## How to read it\n\n{READING}");
         for section in &self.sections {
             let _ = write!(text, "\n{section}");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -22,6 +22,9 @@ const ORIGINS: usize = 3;
 /// How long a subject has until it answers, and how often it is asked.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How the name of a run's folder begins; the id of its process follows.
+const FOLDER: &str = "bench-run-";
 
 /// Starts of a subject: another program may have taken its port in the meantime.
 const STARTS_MAX: u32 = 3;
@@ -57,7 +60,7 @@ pub(super) struct Sample {
 
 impl Stand {
     pub(super) fn new(programs: Programs) -> anyhow::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("cloudaps-bench-").tempdir()?;
+        let dir = folder(programs.bench.parent().context("this program is in no folder")?)?;
         let program = programs.bench.clone().into_os_string();
         let mut command = vec![program, "origin".into()];
         // The wildcard is served on loopback only; it makes every 127.x.y.z an origin.
@@ -145,6 +148,21 @@ impl Stand {
         let disturbance = if report.seconds > 0.0 { others / report.seconds } else { 0.0 };
         Ok(Sample { report, cpu_nanos, resident_bytes, disturbance })
     }
+}
+
+/// A folder on the disk that this program is on, because the subjects log into it. It is removed at
+/// the end, or by the next run if this one is killed.
+fn folder(parent: &Path) -> std::io::Result<TempDir> {
+    for entry in std::fs::read_dir(parent)?.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
+        let owner = owner.and_then(|rest| rest.split('-').next()).map(ToOwned::to_owned);
+        if owner.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let prefix = format!("{FOLDER}{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)
 }
 
 /// The load as it is typed.
