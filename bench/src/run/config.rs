@@ -11,6 +11,15 @@ use super::subject::free_address;
 /// More origins than this are probed slowly: ten thousand probes a second would be measured too.
 const PROBED_OFTEN_MAX: usize = 100;
 
+/// One probe of each at the start, with time for all of them, and none while it is measured.
+const SLOW_PROBES: &str = "\
+[probe]
+interval = \"10m\"
+starting_interval = \"1m\"
+timeout = \"1m\"
+
+";
+
 /// Whether requests are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
@@ -27,8 +36,7 @@ pub(super) fn cloudaps(
 ) -> io::Result<String> {
     let (admin, state) = (free_address()?, dir.join("state"));
     let endpoints: Vec<String> = origins.iter().map(|origin| format!("\"{origin}\"")).collect();
-    let probe =
-        if origins.len() > PROBED_OFTEN_MAX { "[probe]\ninterval = \"10m\"\n\n" } else { "" };
+    let probe = if origins.len() > PROBED_OFTEN_MAX { SLOW_PROBES } else { "" };
     let log = log.map_or(String::new(), |log| format!("access_log = {log:?}\n"));
     Ok(format!(
         "listen = \"{listen}\"\nadmin = \"{admin}\"\nstate_dir = {state:?}\n\

@@ -20,11 +20,14 @@ use crate::load::{Report, STARTED, STOPPED};
 const ORIGINS: usize = 3;
 
 /// How long a subject has until it answers, and how often it is asked.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How the name of a run's folder begins; the id of its process follows.
 const FOLDER: &str = "bench-run-";
+
+/// A subject that uses less than a twentieth of this is done with starting.
+const QUIET_SPAN: Duration = Duration::from_millis(500);
 
 /// Starts of a subject: another program may have taken its port in the meantime.
 const STARTS_MAX: u32 = 3;
@@ -34,7 +37,7 @@ pub(super) struct Stand {
     pub(super) programs: Programs,
     pub(super) origins: Vec<SocketAddr>,
     dir: TempDir,
-    _origin: Child,
+    origin: Child,
     configs: BTreeMap<String, String>,
 }
 
@@ -71,7 +74,7 @@ impl Stand {
             let address: SocketAddr = origin.line()?.parse()?;
             origins.push(SocketAddr::from(([127, 0, 0, 1], address.port())));
         }
-        Ok(Self { programs, origins, dir, _origin: origin, configs: BTreeMap::new() })
+        Ok(Self { programs, origins, dir, origin, configs: BTreeMap::new() })
     }
 
     /// Starts a subject in front of the usual origins.
@@ -94,6 +97,7 @@ impl Stand {
     }
 
     fn try_start(&mut self, subject: Subject, origins: &[SocketAddr]) -> anyhow::Result<Running> {
+        self.origin.check().context("the origins are gone")?;
         let dir = tempfile::Builder::new().prefix("subject-").tempdir_in(self.dir.path())?;
         let address = free_address()?;
         let recipe = subject.prepare(&self.programs, dir.path(), address, origins)?;
@@ -104,6 +108,9 @@ impl Stand {
         let mut child = Child::spawn(Core::Subject, &recipe.command, dir.path(), Output::File)?;
         await_answer(&mut child, address)?;
         let ids = procfs::family(child.id());
+        if origins.len() > self.origins.len() {
+            await_quiet(&ids)?;
+        }
         Ok(Running { address, ids, child, _dir: dir })
     }
 
@@ -201,6 +208,20 @@ fn await_answer(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
         }
         pause(ASK_INTERVAL);
     }
+}
+
+/// Waits until a subject with many endpoints has probed and published all of them.
+fn await_quiet(ids: &[u32]) -> anyhow::Result<()> {
+    let end = Moment::now().after(START_PATIENCE);
+    while Moment::now() < end {
+        let before = procfs::cpu_nanos(ids);
+        pause(QUIET_SPAN);
+        let used = procfs::cpu_nanos(ids).saturating_sub(before);
+        if Duration::from_nanos(used) < QUIET_SPAN / 20 {
+            return Ok(());
+        }
+    }
+    bail!("it is busy although nothing is asked")
 }
 
 fn answers(address: SocketAddr) -> bool {
