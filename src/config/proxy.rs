@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::affinity::{HashOnText, StickyText};
 use super::value::{Count, Span};
 use crate::http1::Forwarding;
-use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
-use crate::proxy::{Hold, Limits, Retry, Settings, Timeouts};
+use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection, SLOW_START};
+use crate::proxy::{Affinity, Hold, Limits, Retry, Settings, Timeouts};
 
 /// A time of the data plane: up to an hour, beyond which it is no limit.
 type Time = Span<1, 3_600_000>;
@@ -23,6 +24,12 @@ pub struct Proxy {
     pub threads: Option<Count<1, 1024>>,
     /// How an endpoint is chosen.
     pub balance: BalanceName,
+    /// What `hash` goes by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_on: Option<HashOnText>,
+    /// The cookie that sticks a client to its endpoint; none does if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickyText>,
     /// How long a newcomer takes to grow into its full share.
     pub slow_start: Span<0, 3_600_000>,
     /// Bytes of a request's or response's head.
@@ -91,15 +98,19 @@ pub enum BalanceName {
     Random,
     /// One after the other.
     RoundRobin,
+    /// The one that the request's key belongs to.
+    Hash,
 }
 
 impl Default for Proxy {
     fn default() -> Self {
-        let Settings { balance, ejection, retry, hold, limits, timeouts, .. } = Settings::default();
+        let Settings { ejection, retry, hold, limits, timeouts, .. } = Settings::default();
         Self {
             threads: None,
             balance: BalanceName::default(),
-            slow_start: span(balance.slow_start),
+            hash_on: None,
+            sticky: None,
+            slow_start: span(SLOW_START),
             head_bytes: size(limits.head.head),
             headers: size(limits.head.headers),
             target_bytes: size(limits.head.target),
@@ -146,9 +157,9 @@ impl Proxy {
         Settings {
             threads: self.threads.map_or(shipped.threads, Count::to_usize),
             forwarding,
-            balance: Balance {
-                algorithm: self.balance.algorithm(),
-                slow_start: self.slow_start.get(),
+            affinity: Affinity {
+                hash_on: self.hash_on.map(|on| on.0),
+                sticky: self.sticky.map(|name| name.0),
             },
             ejection: Ejection {
                 first: self.ejection_first.get(),
@@ -165,6 +176,12 @@ impl Proxy {
             limits: self.limits(),
             timeouts: self.timeouts(),
         }
+    }
+
+    /// How endpoints are compared.
+    #[must_use]
+    pub const fn balance(&self) -> Balance {
+        Balance { algorithm: self.balance.algorithm(), slow_start: self.slow_start.get() }
     }
 
     fn retry(&self) -> Retry {
@@ -213,6 +230,7 @@ impl BalanceName {
             Self::FewestInFlight => Algorithm::FewestInFlight,
             Self::Random => Algorithm::Random,
             Self::RoundRobin => Algorithm::RoundRobin,
+            Self::Hash => Algorithm::Hash,
         }
     }
 }

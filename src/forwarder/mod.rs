@@ -24,7 +24,7 @@ use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
 use crate::cli::{ForwardArgs, Misuse};
 use crate::http1::Forwarding;
-use crate::proxy::{Engine, Running, Settings, raise_descriptor_limit};
+use crate::proxy::{Affinity, Engine, Running, Settings, raise_descriptor_limit};
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
 /// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
@@ -43,7 +43,9 @@ pub fn run(args: &ForwardArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let threads = args.threads.map_or(settings.threads, |threads| threads as usize);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(forward(args, Settings { forwarding, threads, ..settings }, to))
+    // With one server there is nothing to choose, and the cookie is the balancer's.
+    let affinity = Affinity::default();
+    runtime.block_on(forward(args, Settings { forwarding, threads, affinity, ..settings }, to))
 }
 
 /// The address behind `--to`.

@@ -270,14 +270,12 @@ impl Options {
             if self.total > OPTIONS_MAX {
                 return Err(Refusal::ConnectionOptionsTooMany);
             }
-            if option.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else if is_token(option) {
-                self.names += 1;
+            match option.len() {
+                5 if option.eq_ignore_ascii_case(b"close") => self.close = true,
+                10 if option.eq_ignore_ascii_case(b"keep-alive") => self.keep_alive = true,
+                7 if option.eq_ignore_ascii_case(b"upgrade") => self.upgrade = true,
+                _ if is_token(option) => self.names += 1,
+                _ => {}
             }
         }
         Ok(())

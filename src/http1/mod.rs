@@ -12,6 +12,7 @@
 mod accept;
 mod body;
 pub mod chunked;
+mod cookie;
 mod date;
 mod fields;
 mod forward;
@@ -29,6 +30,7 @@ mod target;
 
 pub use accept::Form;
 pub use body::{Body, Decoded};
+pub use cookie::{CookieName, HeaderName, InvalidName, SetCookie};
 pub use date::date;
 pub use forward::{Forwarding, Hop, Peer, Scheme, write_request};
 pub use framing::Framing;

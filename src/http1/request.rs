@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cookie::{CookieName, cookie};
 use super::fields::{BeforeColon, Field, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::host::authority;
@@ -193,6 +194,12 @@ impl RequestHead {
     pub fn header<'b>(&self, bytes: &'b [u8], name: &str) -> Option<&'b [u8]> {
         let mut headers = self.headers(bytes);
         headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// The value of the first cookie of that name.
+    #[must_use]
+    pub fn cookie<'b>(&self, bytes: &'b [u8], name: &CookieName) -> Option<&'b [u8]> {
+        cookie(&self.fields, bytes, name)
     }
 
     /// The client's own `X-Request-Id`, if there is one and only one, and it is fit to be logged.

@@ -21,7 +21,7 @@ use super::upload::{Stopped, Upload};
 use super::upstream::{Link, Role, Upstream};
 use crate::clock;
 use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId};
-use crate::pool::{Body, Progress, Repeat};
+use crate::pool::{Body, Progress, Repeat, Ties};
 
 /// What becomes of a client's connection after an answer.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ struct Exchange<'a> {
     alarm: &'a mut Alarm,
     request: &'a RequestHead,
     id: &'a RequestId,
+    ties: Ties,
     upload: Upload<'a>,
     answering: Answering<'a>,
 }
@@ -157,18 +158,20 @@ impl<'a> Exchange<'a> {
             peer: &client.peer,
             request_id: id,
             default_host: &thread.authority,
+            own_cookie: thread.settings.affinity.sticky.as_ref(),
         };
+        let ties = thread.settings.affinity.ties(request, inbound.filled(), &client.peer);
         outbound.clear();
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
         let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self { thread, client, alarm, request, id, upload, answering })
+        Ok(Self { thread, client, alarm, request, id, ties, upload, answering })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
     async fn first_answer(&mut self) -> Result<Link, Error> {
-        let mut tries = Tries::new(self.thread, self.client, self.repeat());
+        let mut tries = Tries::new(self.thread, self.client, self.repeat(), self.ties);
         loop {
             let Some(upstream) = tries.pick() else {
                 tries.wait(&mut self.upload).await?;
@@ -259,7 +262,7 @@ impl<'a> Exchange<'a> {
         if self.answering.response.switches() {
             return self.switch(link).await;
         }
-        let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
+        let (is_sent, delivery) = (self.upload.is_done(), self.write_head(&link));
         let repeat = self.repeat();
         let Self { thread, client, request, id, mut upload, answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
@@ -287,9 +290,10 @@ impl<'a> Exchange<'a> {
     /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
     /// said since it asked: not a byte of that could go before.
     async fn switch(self, link: Link) -> After {
-        let Self { thread, client, id, upload, mut answering, .. } = self;
+        let Self { thread, client, id, ties, upload, mut answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
-        answering.write_switch(id);
+        let affinity = &thread.settings.affinity;
+        answering.write_switch(id, affinity.cookie(ties, &client.peer, link.upstream()));
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
             return cut_short(thread, Cut::Client, Framing::UntilClose, id);
@@ -303,17 +307,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes the answer's head as the client gets it.
-    fn write_head(&mut self) -> http1::Delivery {
+    fn write_head(&mut self, link: &Link) -> http1::Delivery {
         // An answer that comes before the end of the request leaves a body behind that nobody
         // reads: the next request must not be looked for in it.
         let is_last = self.thread.is_draining() || !self.upload.is_done();
         let date = self.thread.date();
+        let affinity = &self.thread.settings.affinity;
         self.answering.write_head(&http1::Reply {
             method: self.request.method(),
             version: self.request.version(),
             persistence: if is_last { Persistence::Close } else { self.request.persistence() },
             request_id: self.id,
             date: Some(&date),
+            cookie: affinity.cookie(self.ties, &self.client.peer, link.upstream()),
         })
     }
 
