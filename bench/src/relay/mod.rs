@@ -21,6 +21,9 @@ const LISTENER: u64 = u64::MAX;
 /// the download case.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
+/// Up to so many origins all are compared.
+const COMPARED_MAX: usize = 8;
+
 /// Serves until it is ended; its address is printed first.
 pub(crate) fn run(args: &RelayArgs) -> anyhow::Result<()> {
     let listener = socket::listen(args.listen)?;
@@ -29,7 +32,8 @@ pub(crate) fn run(args: &RelayArgs) -> anyhow::Result<()> {
     println!("{}", listener.local_addr()?.as_socket().expect("it is an IP listener"));
     let origins = args.to.iter().map(|address| Origin::new(*address)).collect();
     let scratch = vec![0; SCRATCH_BYTES];
-    let mut relay = Relay { poll, listener, origins, connections: Table::new(), turn: 0, scratch };
+    let mut relay =
+        Relay { poll, listener, origins, connections: Table::new(), turn: 0, seed: 1, scratch };
     relay.serve()
 }
 
@@ -40,6 +44,7 @@ struct Relay {
     connections: Table<Connection>,
     /// Where the next search for an origin starts, so that equals take turns.
     turn: usize,
+    seed: u64,
     scratch: Vec<u8>,
 }
 
@@ -211,12 +216,25 @@ impl Relay {
         Ok(())
     }
 
-    /// A connection to the origin with the fewest requests in flight.
-    fn take_origin(&mut self) -> Result<Token, Broken> {
+    /// The origin with the fewest requests in flight; of many, the better of two drawn ones.
+    fn pick(&mut self) -> Option<usize> {
         let count = self.origins.len();
+        let in_flight = |index: &usize| self.origins[*index].in_flight;
+        if count > COMPARED_MAX {
+            // The generator of Knuth's MMIX; its high bits are good enough to spread requests.
+            let step = |seed: u64| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let first = step(self.seed);
+            self.seed = step(first);
+            let drawn = [first, self.seed].map(|seed| (seed >> 33) as usize % count);
+            return drawn.into_iter().min_by_key(in_flight);
+        }
         self.turn = if self.turn + 1 < count { self.turn + 1 } else { 0 };
-        let turns = (self.turn..count).chain(0..self.turn);
-        let index = turns.min_by_key(|index| self.origins[*index].in_flight).ok_or(Broken)?;
+        (self.turn..count).chain(0..self.turn).min_by_key(in_flight)
+    }
+
+    /// A connection to the origin that is picked.
+    fn take_origin(&mut self) -> Result<Token, Broken> {
+        let index = self.pick().ok_or(Broken)?;
         self.origins[index].in_flight += 1;
         while let Some(token) = self.origins[index].idle.pop() {
             if self.connections.get(token).is_some() {

@@ -94,7 +94,8 @@ impl Case {
             Self::Picking => {
                 "The same load as in the first table. The endpoints are addresses of 127.0.0.0/8 \
                  that lead to the same three origins; every one of them gets a kept connection \
-                 before it is measured, so the kernel's work on ten thousand sockets is in it."
+                 before it is measured, so the kernel's work on all those sockets is in it. The \
+                 relay, which takes the better of two drawn at random, shows how much that is."
             }
             Self::Transfer => {
                 "A download and an upload, one after the other. The growth is that of the peak of \

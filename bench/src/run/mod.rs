@@ -218,32 +218,30 @@ impl Bench {
         Ok(section)
     }
 
-    /// Our own subject in front of few endpoints, and of many.
+    /// Few endpoints, and many: our own subject and the relay, which shows what the kernel's share
+    /// of the difference is.
     fn picking(&mut self) -> anyhow::Result<Section> {
         let mut section = Section::new(Case::Picking);
-        if !self.subjects.contains(&Subject::Cloudaps) {
-            section.notes.push("Only cloudaps is measured here, and it is left out.".to_owned());
-            return Ok(section);
-        }
         let few = self.stand.origins.clone();
         let many = endpoints(&few, self.plan.endpoints);
-        let entrants = [few, many].map(|origins| Entrant {
-            label: format!(
-                "{} endpoints",
-                number(u32::try_from(origins.len()).unwrap_or(0).into(), 0)
-            ),
-            subject: Subject::Cloudaps,
-            origins,
-            warmup_ms: Some(self.plan.endpoints_warmup_ms),
-        });
-        let baseline = Baseline {
-            header: format!("× {}", entrants[0].label),
-            label: entrants[0].label.clone(),
-        };
+        let (mut entrants, mut baselines) = (Vec::new(), Vec::new());
+        for subject in [Subject::Relay, Subject::Cloudaps] {
+            if !self.subjects.contains(&subject) {
+                continue;
+            }
+            let label = |origins: &[SocketAddr]| format!("{subject}, {}", origins.len());
+            baselines.push(Baseline { header: format!("× {}", label(&few)), label: label(&few) });
+            entrants.extend([&few, &many].map(|origins| Entrant {
+                label: label(origins),
+                subject,
+                origins: origins.clone(),
+                warmup_ms: Some(self.plan.endpoints_warmup_ms),
+            }));
+        }
         let plan = &self.plan;
         let load = |to| Case::Small.load(to, plan);
         let series = Series::measure(&mut self.stand, &entrants, plan.rounds, &load);
-        section.grids.push(series.grid(Case::Picking.unit(), &[baseline]));
+        section.grids.push(series.grid(Case::Picking.unit(), &baselines));
         section.notes = series.notes;
         Ok(section)
     }
