@@ -154,6 +154,7 @@ impl Bench {
         }
         let mut section = Section::new(case);
         section.grids.push(series.grid(case.unit(), &against_all()));
+        section.disturbance = series.disturbance;
         section.notes = series.notes;
         if case.counts_calls() && self.has_strace {
             let (grid, notes) = self.calls(case);
@@ -211,6 +212,7 @@ impl Bench {
             self.series(&|to, plan| LoadArgs { rate: Some(rate), ..Case::Half.load(to, plan) });
         let mut section = Section::new(Case::Half);
         section.grids.push(series.grid(Case::Half.unit(), &against_all()));
+        section.disturbance = series.disturbance;
         section.notes = series.notes;
         section
             .notes
@@ -242,6 +244,7 @@ impl Bench {
         let load = |to| Case::Small.load(to, plan);
         let series = Series::measure(&mut self.stand, &entrants, plan.rounds, &load);
         section.grids.push(series.grid(Case::Picking.unit(), &baselines));
+        section.disturbance = series.disturbance;
         section.notes = series.notes;
         Ok(section)
     }

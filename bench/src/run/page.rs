@@ -3,9 +3,12 @@
 use std::fmt::{self, Write};
 
 use super::case::Case;
-use super::grid::Grid;
+use super::grid::{Grid, median, number};
 use super::machine;
 use super::subject::Programs;
+
+/// What others may use of the subject's core: more, and the caches are not the subject's any more.
+const DISTURBANCE_MAX: f64 = 0.03;
 
 /// What holds for every figure.
 const READING: &str = "\
@@ -46,6 +49,7 @@ pub(super) struct Section {
     case: Case,
     pub(super) grids: Vec<Grid>,
     pub(super) notes: Vec<String>,
+    pub(super) disturbance: Option<f64>,
 }
 
 impl Page {
@@ -61,8 +65,9 @@ impl Page {
     ) -> String {
         let mut text = format!(
             "# Benchmarks\n\nWritten by `{}`; do not edit it. Run it on a machine that does \
-             nothing else.\n\n## Machine and versions\n\n",
-            self.command
+             nothing else.\n\n{}## Machine and versions\n\n",
+            self.command,
+            self.warning()
         );
         for (name, value) in &self.facts {
             let _ = writeln!(text, "- {name}: {value}");
@@ -80,11 +85,24 @@ impl Page {
         }
         text
     }
+
+    /// Figures from a machine that did something else say so before anybody reads them.
+    fn warning(&self) -> String {
+        let shares = self.sections.iter().filter_map(|section| section.disturbance);
+        let share = median(shares).filter(|share| *share > DISTURBANCE_MAX);
+        share.map_or(String::new(), |share| {
+            let share = number(share * 100.0, 1);
+            format!(
+                "**The machine was not quiet: others used {share} % of the subject's core in the \
+                 median case. These figures show that the comparison works, and no more.**\n\n"
+            )
+        })
+    }
 }
 
 impl Section {
     pub(super) fn new(case: Case) -> Self {
-        Self { case, grids: Vec::new(), notes: Vec::new() }
+        Self { case, grids: Vec::new(), notes: Vec::new(), disturbance: None }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Entrant {
 pub(super) struct Series {
     rows: Vec<Row>,
     pub(super) notes: Vec<String>,
+    /// The share of the subject's core that others used, in the median.
+    pub(super) disturbance: Option<f64>,
 }
 
 struct Row {
@@ -43,7 +45,7 @@ impl Series {
         load: &dyn Fn(SocketAddr) -> LoadArgs,
     ) -> Self {
         let rows = entrants.iter().map(|entrant| Row::new(&entrant.label)).collect();
-        let mut series = Self { rows, notes: Vec::new() };
+        let mut series = Self { rows, notes: Vec::new(), disturbance: None };
         for round in 0..=rounds {
             eprint!("  round {round} of {rounds}:");
             for (index, entrant) in entrants.iter().enumerate() {
@@ -126,7 +128,8 @@ impl Series {
         let samples = self.rows.iter().flat_map(|row| row.samples.iter().flatten());
         let shares: Vec<f64> = samples.map(|sample| sample.disturbance).collect();
         let worst = shares.iter().copied().fold(0.0, f64::max);
-        if let Some(middle) = median(shares) {
+        self.disturbance = median(shares);
+        if let Some(middle) = self.disturbance {
             let (middle, worst) = (number(middle * 100.0, 1), number(worst * 100.0, 1));
             self.notes.push(format!(
                 "Others used {middle} % of the subject's core in the median, {worst} % at worst."
