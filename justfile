@@ -19,11 +19,11 @@ test *filter:
 
 # Format the code.
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Run the lints.
 clippy:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Build the documentation of the library.
 doc:
@@ -43,3 +43,8 @@ fuzz target seconds="60":
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} fuzz/corpus/{{ target }} \
         tests/codec/corpus/$(cut -d _ -f 1 <<<{{ target }}) -- \
         -dict=fuzz/http.dict -max_len=1024 -timeout=10 -max_total_time={{ seconds }}
+
+# Compare with nginx, HAProxy and a bare relay: `just bench --help` lists the options.
+bench *args:
+    cargo build --release --locked --workspace
+    target/release/cloudaps-bench run {{ args }}
