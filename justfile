@@ -19,16 +19,32 @@ test *filter:
 
 # Format the code.
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Run the lints.
 clippy:
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Build the documentation of the library.
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --locked
 
+# Put the conformance table to CloudAPS, nginx and HAProxy, and write docs/conformance.md.
+conformance:
+    cargo test --locked --test conformance -- --ignored --nocapture comparison
+
 # Check the dependencies' licences, advisories and sources (needs cargo-deny).
 deny:
     cargo deny --locked check
+
+# Fuzz the codec with request_head, response_head or chunked_body (needs cargo-fuzz).
+fuzz target seconds="60":
+    mkdir -p fuzz/corpus/{{ target }}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} fuzz/corpus/{{ target }} \
+        tests/codec/corpus/$(cut -d _ -f 1 <<<{{ target }}) -- \
+        -dict=fuzz/http.dict -max_len=1024 -timeout=10 -max_total_time={{ seconds }}
+
+# Compare with nginx, HAProxy and a bare relay: `just bench --help` lists the options.
+bench *args:
+    cargo build --release --locked --workspace
+    target/release/cloudaps-bench run {{ args }}

@@ -44,6 +44,9 @@ pub enum TokenName {
     Admin,
     /// What a forwarder's control channel asks of whoever tells it a new backend.
     Control,
+    /// What the tokens of sticky sessions are made with. Who has it can send traffic to the
+    /// endpoint of their choice; without the file, all sticky clients are given new cookies.
+    Sticky,
 }
 
 /// A bearer token. Its `Debug` hides it, so that it cannot end up in a log.
@@ -228,6 +231,7 @@ impl StateDir {
         self.path.join(match name {
             TokenName::Admin => "admin.token",
             TokenName::Control => "control.token",
+            TokenName::Sticky => "sticky.key",
         })
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::server::Server;
 use super::value::{Count, Span};
-use crate::address::Address;
 use crate::controller;
 
 /// How many instances a fleet may have; the same as for `cloudaps scale`.
@@ -32,7 +32,7 @@ pub struct File {
     pub instances: Option<Count<0, INSTANCES_MAX>>,
     /// The servers of provider `static`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub endpoints: Vec<Address>,
+    pub endpoints: Vec<Server>,
     /// What an instance runs.
     pub instance: Instance,
     /// What the forwarders relay to.

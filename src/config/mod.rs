@@ -1,9 +1,11 @@
 //! From what was typed to what it means, once, before anything is done: a [`Config`] that exists
 //! is valid. Flags override the file, the file overrides the defaults.
 
+mod affinity;
 mod file;
 mod networks;
 mod proxy;
+mod server;
 mod value;
 
 use std::fs;
@@ -12,17 +14,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::address::Address;
 use crate::cli::{ProviderKind, UpArgs};
 use crate::controller::{Cadence, PathChecks};
 use crate::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 use crate::http1::Forwarding;
+use crate::pool::Balance;
+use crate::provider::fixed;
 use crate::provider::process::Workload;
 use crate::proxy::Settings;
 use crate::state_dir::StateDir;
 use crate::tasks::{ParseStoreUrlError, StoreUrl};
 pub use file::File;
 use file::ProviderName;
+use proxy::BalanceName;
+use server::Server;
 use value::Count;
 
 /// How many instances are kept when nobody says otherwise: the original's three. With two, the
@@ -57,6 +62,8 @@ pub struct Config {
     pub list_interval: Duration,
     /// How long requests in flight have when the balancer stops.
     pub drain_timeout: Duration,
+    /// How the balancer picks an endpoint.
+    pub balance: Balance,
     /// The data plane.
     pub proxy: Settings,
 }
@@ -67,7 +74,7 @@ pub enum Provider {
     /// Child processes.
     Process(Processes),
     /// Servers that already exist.
-    Static(Vec<Address>),
+    Static(Vec<fixed::Server>),
 }
 
 /// What the child processes are.
@@ -143,7 +150,7 @@ impl File {
             };
         }
         if !args.endpoints.is_empty() {
-            self.endpoints.clone_from(&args.endpoints);
+            self.endpoints = args.endpoints.iter().cloned().map(Server::from).collect();
         }
         if let Some(instances) = args.instances {
             let checked = Count::checked(instances.into());
@@ -203,6 +210,7 @@ impl Config {
             },
             list_interval: file.fleet.list_interval.get(),
             drain_timeout: file.fleet.drain_timeout.get(),
+            balance: file.proxy.balance(),
             proxy: file.proxy.settings(Forwarding::Overwrite),
         })
     }
@@ -238,6 +246,22 @@ fn check_together(file: &File) -> Result<(), Error> {
                 .to_owned(),
         );
     }
+    match (file.proxy.balance, file.proxy.hash_on) {
+        (BalanceName::Hash, None) => {
+            return refuse(
+                "`proxy.balance = \"hash\"` does not say what it goes by: add `proxy.hash_on`, \
+                 which can be \"header:NAME\", \"cookie:NAME\" or \"address\""
+                    .to_owned(),
+            );
+        }
+        (BalanceName::Hash, Some(_)) | (_, None) => {}
+        (_, Some(_)) => {
+            return refuse(
+                "`proxy.hash_on` is only for `proxy.balance = \"hash\"`: add that, or leave it out"
+                    .to_owned(),
+            );
+        }
+    }
     if file.instance.command.is_some() && file.backend.store.is_some() {
         return refuse(
             "`backend.store` is for the task service, which does not run with \
@@ -250,7 +274,7 @@ fn check_together(file: &File) -> Result<(), Error> {
 
 fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Provider, Error> {
     if file.provider == ProviderName::Static {
-        return Ok(Provider::Static(file.endpoints.clone()));
+        return Ok(Provider::Static(file.endpoints.iter().map(fixed::Server::from).collect()));
     }
     let stop_timeout = file.fleet.stop_timeout.get();
     if let Some(command) = &file.instance.command {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::affinity::{HashOnText, StickyText};
 use super::networks::Networks;
 use super::value::{Count, Span};
 use crate::http1::Forwarding;
-use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
-use crate::proxy::{BodyRate, Hold, Inbound, Limits, Retry, Settings, Timeouts};
+use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection, SLOW_START};
+use crate::proxy::{Affinity, BodyRate, Hold, Inbound, Limits, Retry, Settings, Timeouts};
 
 /// A time of the data plane: up to an hour, beyond which it is no limit.
 type Time = Span<1, 3_600_000>;
@@ -24,6 +25,12 @@ pub struct Proxy {
     pub threads: Option<Count<1, 1024>>,
     /// How an endpoint is chosen.
     pub balance: BalanceName,
+    /// What `hash` goes by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_on: Option<HashOnText>,
+    /// The cookie that sticks a client to its endpoint; none does if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickyText>,
     /// How long a newcomer takes to grow into its full share.
     pub slow_start: Span<0, 3_600_000>,
     /// Proxies in front of the balancer, whose `X-Forwarded-*` and `Forwarded` are believed.
@@ -102,16 +109,20 @@ pub enum BalanceName {
     Random,
     /// One after the other.
     RoundRobin,
+    /// The one that the request's key belongs to.
+    Hash,
 }
 
 impl Default for Proxy {
     fn default() -> Self {
         let shipped = Settings::default();
-        let Settings { balance, ejection, retry, hold, limits, timeouts, inbound, .. } = shipped;
+        let Settings { ejection, retry, hold, limits, timeouts, inbound, .. } = shipped;
         Self {
             threads: None,
             balance: BalanceName::default(),
-            slow_start: span(balance.slow_start),
+            hash_on: None,
+            sticky: None,
+            slow_start: span(SLOW_START),
             trusted_proxies: Networks::default(),
             proxy_protocol_from: Networks::default(),
             head_bytes: size(limits.head.head),
@@ -167,9 +178,9 @@ impl Proxy {
                 proxy_protocol_from: self.proxy_protocol_from.to_proxy(),
                 connections_per_client: self.connections_per_client.to_usize(),
             },
-            balance: Balance {
-                algorithm: self.balance.algorithm(),
-                slow_start: self.slow_start.get(),
+            affinity: Affinity {
+                hash_on: self.hash_on.map(|on| on.0),
+                sticky: self.sticky.map(|name| name.0),
             },
             ejection: Ejection {
                 first: self.ejection_first.get(),
@@ -186,6 +197,12 @@ impl Proxy {
             limits: self.limits(),
             timeouts: self.timeouts(),
         }
+    }
+
+    /// How endpoints are compared.
+    #[must_use]
+    pub const fn balance(&self) -> Balance {
+        Balance { algorithm: self.balance.algorithm(), slow_start: self.slow_start.get() }
     }
 
     fn retry(&self) -> Retry {
@@ -235,6 +252,7 @@ impl BalanceName {
             Self::FewestInFlight => Algorithm::FewestInFlight,
             Self::Random => Algorithm::Random,
             Self::RoundRobin => Algorithm::RoundRobin,
+            Self::Hash => Algorithm::Hash,
         }
     }
 }

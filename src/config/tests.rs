@@ -1,6 +1,8 @@
 //! Every refusal names the key, the value, the line and what is allowed.
 
 use super::*;
+use crate::pool::Algorithm;
+use crate::proxy::Affinity;
 
 fn file(text: &str) -> File {
     toml::from_str(text).unwrap()
@@ -51,7 +53,29 @@ fn every_refusal_names_the_line_the_key_the_value_and_what_is_allowed() {
         ("endpoints = [\"/run/a\"]", &["line 1", "/run/a", "127.0.0.1:8080", "unix:/PATH"]),
         ("endpoints = [\"unix:a\"]", &["line 1", "unix:a", "unix:/run/app.sock"]),
         ("[probe]\ntimeout = 3", &["line 2", "timeout = 3", "\"500ms\""]),
-        ("[proxy]\nbalance = \"best\"", &["line 2", "best", "`round_robin`"]),
+        ("endpoints = [8001]", &["line 1", "8001", "weight = 200"]),
+        (
+            "endpoints = [\n\"127.0.0.1:1\",\n{ address = \"127.0.0.1:2\", weight = 0 },\n]",
+            &["line 3", "weight = 0", "0 is out of range", "1 to 1000"],
+        ),
+        (
+            "endpoints = [{ address = \"127.0.0.1:2\", weight = 1001 }]",
+            &["line 1", "1001", "1 to 1000"],
+        ),
+        (
+            "endpoints = [{ address = \"127.0.0.1\", weight = 100 }]",
+            &["line 1", "`127.0.0.1`", "127.0.0.1:8080"],
+        ),
+        ("endpoints = [{ weight = 100 }]", &["line 1", "missing field `address`"]),
+        (
+            "endpoints = [{ address = \"127.0.0.1:2\", wieght = 100 }]",
+            &["line 1", "`wieght`", "`weight`"],
+        ),
+        ("[proxy]\nbalance = \"best\"", &["line 2", "best", "`round_robin`", "`hash`"]),
+        ("[proxy]\nhash_on = \"body\"", &["line 2", "`body`", "header:NAME", "address"]),
+        ("[proxy]\nhash_on = \"header:a b\"", &["line 2", "`a b`", "letters"]),
+        ("[proxy]\nsticky = \"session\"", &["line 2", "`session`", "cookie:NAME"]),
+        ("[proxy]\nsticky = \"cookie:a=b\"", &["line 2", "`a=b`", "letters"]),
         ("[proxy]\ntrusted_proxies = [\"10.0.0.1/8\"]", &["line 2", "10.0.0.1/8", "`10.0.0.0/8`"]),
         ("[proxy]\nproxy_protocol_from = [\"lb\"]", &["line 2", "`lb`", "\"10.0.0.0/8\""]),
         ("[proxy]\nconnections_per_client = 0", &["line 2", "= 0", "1 to 1000000"]),
@@ -79,6 +103,8 @@ fn values_that_do_not_go_together_are_refused() {
             "[instance]\ncommand = [\"a\", \"{port}\"]\n[backend]\nstore = \"sqlite://x\"",
             &["backend.store", "instance.command"],
         ),
+        ("[proxy]\nbalance = \"hash\"", &["proxy.balance", "proxy.hash_on", "cookie:NAME"]),
+        ("[proxy]\nhash_on = \"address\"", &["proxy.hash_on", "proxy.balance", "hash"]),
     ] {
         assert_names(&refusal(text), words);
     }
@@ -110,6 +136,37 @@ fn given_servers_are_not_ours() {
     let config = Config::new(&file, None).unwrap();
     assert_eq!(config.spec.instances.ownership, Ownership::Foreign);
     assert_eq!((config.spec.instances.size, config.spec.backend.size), (2, 0));
+}
+
+#[test]
+fn a_server_may_be_given_a_weight() {
+    let text = "provider = \"static\"\nendpoints = [\"127.0.0.1:1\", \
+                { address = \"unix:/run/a\", weight = 200 }, { address = \"127.0.0.1:3\" }]";
+    let config = Config::new(&file(text), None).unwrap();
+    let Provider::Static(servers) = config.provider else { panic!() };
+    let percents: Vec<u32> = servers.iter().map(|server| server.capacity.percent()).collect();
+    assert_eq!(percents, [100, 200, 100]);
+    let effective = file(text).effective();
+    let shown = "[\"127.0.0.1:1\", { address = \"unix:/run/a\", weight = 200 }, \"127.0.0.1:3\"]";
+    assert_names(&effective, &[shown]);
+    assert_eq!(file(&effective).effective(), effective);
+}
+
+#[test]
+fn what_ties_requests_to_endpoints_reads_back_as_it_was_written() {
+    for on in ["header:X-User", "cookie:session", "address"] {
+        let written = format!("[proxy]\nbalance = \"hash\"\nhash_on = \"{on}\"\n");
+        let effective = file(&written).effective();
+        assert_names(&effective, &[&format!("hash_on = \"{on}\"")]);
+        let config = Config::new(&file(&effective), None).unwrap();
+        assert_eq!(config.balance.algorithm, Algorithm::Hash);
+        assert!(config.proxy.affinity.hash_on.is_some());
+    }
+    let sticky = file("[proxy]\nsticky = \"cookie:srv\"\n");
+    assert_names(&sticky.effective(), &["sticky = \"cookie:srv\""]);
+    let affinity = Config::new(&sticky, None).unwrap().proxy.affinity;
+    assert_eq!(affinity.sticky.unwrap().as_str(), "srv");
+    assert_eq!(Config::new(&file(""), None).unwrap().proxy.affinity, Affinity::default());
 }
 
 #[test]

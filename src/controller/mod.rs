@@ -23,7 +23,7 @@ pub use status::{Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
 use crate::fleet::{self, Action, Event, Fleet, Hold, Operation, Ownership, Spec};
-use crate::pool::Pool;
+use crate::pool::{Balance, Pool, Secret};
 use crate::provider::{Notice, Provider};
 use crate::proxy::Report;
 use inbox::{Inbox, Input};
@@ -44,6 +44,8 @@ const EVENTS_PER_TURN: usize = 256;
 pub struct Settings {
     /// Differs between two starts, so that launch tokens never repeat.
     pub nonce: u32,
+    /// How the data plane picks.
+    pub balancing: Balancing,
     /// How servers without a control listener are probed.
     pub check: PathChecks,
     /// When to probe.
@@ -56,6 +58,15 @@ pub struct Settings {
     pub threads: usize,
     /// Cancelled when the operator wants everything down.
     pub down: CancellationToken,
+}
+
+/// How the data plane picks.
+#[derive(Clone, Debug, Default)]
+pub struct Balancing {
+    /// How endpoints are compared.
+    pub balance: Balance,
+    /// What the tokens of clients that stick to an endpoint are made with; `None`: none does.
+    pub secret: Option<Secret>,
 }
 
 /// The paths at which servers without a control listener are probed.
@@ -116,7 +127,7 @@ impl<P: Provider> Controller<P> {
             inbox: Inbox::new(sources, events),
             work: Work::new(provider, sender.clone(), settings.control_token.clone()),
             probers: Probers::new(sender, settings.cadence),
-            roster: Roster::new(settings.threads),
+            roster: Roster::new(settings.threads, settings.balancing.clone()),
             status: watch::Sender::new(Arc::new(Status::before_the_first_list(&spec))),
             holds: Vec::new(),
             outdated: true,

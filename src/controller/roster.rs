@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::Balancing;
 use crate::address::Address;
 use crate::clock::Instant;
 use crate::fleet::{Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
-use crate::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use crate::pool::{Endpoint, EndpointId, Pool, Secret, Standing, Token, Traffic, Weight};
 use crate::proxy::Failure;
 
-/// The share of an instance that asked for less (503), in per cent: enough that its next good
-/// answer is seen, little enough that it recovers.
+/// The share of an instance that asked for less (503), in per cent of its usual one: enough that
+/// its next good answer is seen, little enough that it recovers.
 const SHEDDING_PERCENT: u32 = 25;
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Roster {
     threads: usize,
     /// How many ids were given. An id is never given twice, whatever becomes of its address.
     given: u64,
+    /// What clients' tokens are made with, if clients stick.
+    secret: Option<Secret>,
     listed: BTreeMap<InstanceId, Listed>,
     pool: watch::Sender<Arc<Pool>>,
 }
@@ -33,6 +36,7 @@ struct Listed {
     standing: Standing,
     weight: Weight,
     traffic: Arc<Traffic>,
+    token: Option<Token>,
     /// The threads that have nothing in flight there since it left the traffic.
     quiet: BTreeSet<usize>,
 }
@@ -43,9 +47,10 @@ pub(super) const fn is_refusal(failure: Failure) -> bool {
 }
 
 impl Roster {
-    pub(super) fn new(threads: usize) -> Self {
-        let pool = watch::Sender::new(Arc::new(Pool::default()));
-        Self { threads, given: 0, listed: BTreeMap::new(), pool }
+    pub(super) fn new(threads: usize, balancing: Balancing) -> Self {
+        let Balancing { balance, secret } = balancing;
+        let pool = watch::Sender::new(Arc::new(Pool::new(Vec::new(), balance)));
+        Self { threads, given: 0, secret, listed: BTreeMap::new(), pool }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Pool>> {
@@ -62,7 +67,8 @@ impl Roster {
             changed |= self.list(tracked, open, now);
         }
         if changed {
-            self.pool.send_replace(Arc::new(Pool::new(self.endpoints())));
+            let next = self.pool.borrow().next(self.endpoints());
+            self.pool.send_replace(Arc::new(next));
         }
     }
 
@@ -97,10 +103,7 @@ impl Roster {
     fn list(&mut self, tracked: &Tracked, open: Opening, now: Instant) -> bool {
         let Some(address) = &tracked.instance.address else { return false };
         let Some(standing) = standing_of(tracked, open) else { return false };
-        let weight = match tracked.health.load() {
-            Load::Normal => Weight::FULL,
-            Load::Shedding => Weight::clamped(SHEDDING_PERCENT),
-        };
+        let weight = weight_of(tracked);
         let id = &tracked.instance.id;
         if let Some(listed) = self.listed.get_mut(id)
             && listed.address == *address
@@ -119,6 +122,7 @@ impl Roster {
             standing,
             weight,
             traffic: Arc::new(Traffic::new(self.threads)),
+            token: self.secret.as_ref().map(|secret| secret.token(address)),
             quiet: BTreeSet::new(),
         };
         self.listed.insert(id.clone(), listed);
@@ -133,6 +137,7 @@ impl Roster {
             since: listed.since,
             standing: listed.standing,
             traffic: Arc::clone(&listed.traffic),
+            token: listed.token,
         });
         endpoints.collect()
     }
@@ -170,6 +175,15 @@ fn opening(fleet: &Fleet) -> Opening {
     if anybody { Opening::Closed } else { Opening::FailOpen }
 }
 
+/// The share of an instance: what it can take, and of that what it now asks for.
+fn weight_of(tracked: &Tracked) -> Weight {
+    let full = Weight::clamped(tracked.instance.capacity.percent());
+    match tracked.health.load() {
+        Load::Normal => full,
+        Load::Shedding => full.part(SHEDDING_PERCENT),
+    }
+}
+
 fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {
     match &tracked.phase {
         Phase::Starting => None,
@@ -181,5 +195,90 @@ fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {
             Some(Standing::Draining)
         }
         Phase::Condemned(_) | Phase::Draining(..) | Phase::Terminating(..) => Some(Standing::Lost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fleet::{
+        Capacity, Event, Finding, GroupSpec, Handover, Instance, Operation, Ownership, Probe, Slot,
+        Spec, Thresholds, Vitals,
+    };
+    use crate::pool::{Algorithm, Balance};
+
+    const NOW: Instant = Instant::at(Duration::from_secs(100));
+
+    fn group(size: u32) -> GroupSpec {
+        GroupSpec {
+            size,
+            ownership: Ownership::Foreign,
+            handover: Handover::Fenced,
+            launch_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(1),
+            settle: Duration::ZERO,
+            thresholds: Thresholds { healthy: 1, refused: 1, unresponsive: 1 },
+            replacement_interval: Duration::from_secs(1),
+        }
+    }
+
+    fn server(index: u32, percent: u32) -> Instance {
+        let address = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 8000)));
+        Instance {
+            id: InstanceId::new(format!("server-{index}")),
+            slot: Slot { group: Group::Instances, index },
+            token: None,
+            address: Some(address),
+            control: None,
+            capacity: Capacity::of_percent(percent),
+            vitals: Vitals::Running,
+            label: String::new(),
+            launched: Duration::ZERO,
+        }
+    }
+
+    /// The pool of servers with these capacities after all were probed with this finding.
+    fn pool_after(finding: Finding, percents: [u32; 3], balancing: Balancing) -> Arc<Pool> {
+        let operation = Operation::Active;
+        let spec = Spec { instances: group(3), backend: group(0), operation };
+        let found: Vec<Instance> =
+            (0..).zip(percents).map(|(index, percent)| server(index, percent)).collect();
+        let mut fleet = Fleet::new(1);
+        fleet.observe(Event::Listed { began: NOW, found: found.clone() }, &spec, NOW);
+        for finding in [Finding::Well, finding] {
+            for instance in &found {
+                let probe = Probe { finding, backend: None };
+                fleet.observe(Event::Probed(instance.id.clone(), probe), &spec, NOW);
+            }
+        }
+        let mut roster = Roster::new(1, balancing);
+        roster.publish(&fleet, NOW);
+        Arc::clone(&roster.subscribe().borrow())
+    }
+
+    #[test]
+    fn what_a_server_can_take_and_what_it_asks_for_are_one_weight() {
+        for (finding, expected) in
+            [(Finding::Well, [100, 200, 3]), (Finding::Shedding, [25, 50, Weight::MIN.percent()])]
+        {
+            let pool = pool_after(finding, [100, 200, 3], Balancing::default());
+            let weights = pool.endpoints().iter().map(|each| each.weight.percent());
+            assert_eq!(weights.collect::<Vec<_>>(), expected, "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn endpoints_have_tokens_only_if_clients_stick() {
+        let tokens = |secret: Option<Secret>| {
+            let balance = Balance { algorithm: Algorithm::Random, ..Balance::default() };
+            let pool = pool_after(Finding::Well, [100; 3], Balancing { balance, secret });
+            pool.endpoints().iter().map(|each| each.token).collect::<Vec<_>>()
+        };
+        assert_eq!(tokens(None), [None; 3]);
+        let secret = Secret::new(b"secret");
+        let token = secret.token(server(0, 100).address.as_ref().unwrap());
+        assert_eq!(tokens(Some(secret)), [Some(token); 3]);
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Balancing;
 use super::roster::Roster;
 use crate::address::Address;
 use crate::clock::Instant;
@@ -65,7 +66,13 @@ pub struct Occupant {
 impl Status {
     pub(super) fn before_the_first_list(spec: &Spec) -> Self {
         let fleet = Fleet::new(0);
-        Self::new(spec, &fleet, &Roster::new(0), &[Hold::Unlisted], Instant::START)
+        Self::new(
+            spec,
+            &fleet,
+            &Roster::new(0, Balancing::default()),
+            &[Hold::Unlisted],
+            Instant::START,
+        )
     }
 
     pub(super) fn new(

@@ -131,6 +131,27 @@ pub struct Launch {
     pub backend: Option<SocketAddr>,
 }
 
+/// How much traffic an instance can take, in per cent of an ordinary one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Capacity(u32);
+
+impl Capacity {
+    /// An ordinary instance, which all are that nobody says otherwise about.
+    pub const ORDINARY: Self = Self(100);
+
+    /// So many per cent of an ordinary instance.
+    #[must_use]
+    pub const fn of_percent(percent: u32) -> Self {
+        Self(percent)
+    }
+
+    /// In per cent.
+    #[must_use]
+    pub const fn percent(self) -> u32 {
+        self.0
+    }
+}
+
 /// What the provider knows of whether the machine exists; whether it *serves*, the probe says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Vitals {
@@ -156,6 +177,8 @@ pub struct Instance {
     /// Where a forwarder answers `/health` and takes a new backend, apart from user traffic.
     /// `None`: the probe asks `address` itself.
     pub control: Option<SocketAddr>,
+    /// How much it can take.
+    pub capacity: Capacity,
     /// Whether the machine exists.
     pub vitals: Vitals,
     /// What a person would look for: `pid 4242`, `t3.micro in us-east-1a`.

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 pub use event::{Event, Order, Probe};
 pub use health::{Finding, Health, Load};
 pub use instance::{
-    Group, Instance, InstanceId, Launch, LaunchToken, ParseSlotError, Slot, Vitals,
+    Capacity, Group, Instance, InstanceId, Launch, LaunchToken, ParseSlotError, Slot, Vitals,
 };
 pub use phase::{Ending, Flow, Phase, Reason};
 pub use plan::{Action, Hold, Plan, plan};

@@ -50,8 +50,9 @@ impl Backend {
                 since: clock::now(),
                 standing: Standing::Serving,
                 traffic: Arc::new(Traffic::new(self.threads)),
+                token: None,
             };
-            *pool = Arc::new(Pool::new(leaving.into_iter().chain([endpoint]).collect()));
+            *pool = Arc::new(pool.next(leaving.into_iter().chain([endpoint]).collect()));
         });
     }
 }

@@ -24,7 +24,9 @@ use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
 use crate::cli::{ForwardArgs, Misuse};
 use crate::http1::Forwarding;
-use crate::proxy::{BodyRate, Engine, Inbound, Limits, Running, Settings, raise_descriptor_limit};
+use crate::proxy::{
+    Affinity, BodyRate, Engine, Inbound, Limits, Running, Settings, raise_descriptor_limit,
+};
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
 /// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
@@ -45,8 +47,10 @@ pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> 
     // are, and sees to how many there are and how slow.
     let inbound = Inbound { connections_per_client: usize::MAX, ..Inbound::default() };
     let limits = Limits { body_rate: BodyRate::OFF, ..settings.limits };
+    // With one server there is nothing to choose, and the cookie is the balancer's.
+    let affinity = Affinity::default();
     let forwarding = Forwarding::Append;
-    let settings = Settings { threads, forwarding, inbound, limits, ..*settings };
+    let settings = Settings { threads, forwarding, inbound, limits, affinity, ..*settings };
     runtime.block_on(forward(args, settings, to))
 }
 

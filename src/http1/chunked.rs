@@ -33,7 +33,9 @@ pub struct Decoder {
 /// What the next byte is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Size { digits: u8 },
+    Size {
+        digits: u8,
+    },
     Extension(Extension),
     SizeLineFeed,
     Data,
@@ -41,6 +43,8 @@ enum State {
     DataLineFeed,
     Trailer(Trailer),
     Done,
+    /// What came was malformed, and what follows means nothing.
+    Refused(Refusal),
 }
 
 /// Where in `;name=value` or `;name="quoted"` we are.
@@ -90,10 +94,16 @@ impl Decoder {
         while at < buf.len() && self.state != State::Done {
             if self.state == State::Data {
                 at = self.take_data(buf, at, &mut data);
-            } else {
-                self.state = self.after(buf[at])?;
-                at += 1;
+                continue;
             }
+            match self.after(buf[at]) {
+                Ok(state) => self.state = state,
+                Err(refusal) => {
+                    self.state = State::Refused(refusal);
+                    return Err(refusal);
+                }
+            }
+            at += 1;
         }
         let progress = if self.is_done() { Progress::Complete } else { Progress::Incomplete };
         Ok(Decoded { data, consumed: at, progress })
@@ -136,6 +146,7 @@ impl Decoder {
             (State::DataLineFeed, b'\n') => Ok(State::Size { digits: 0 }),
             (State::Trailer(trailer), _) => self.after_trailer(trailer, byte),
             (State::DataReturn | State::DataLineFeed, _) => Err(Refusal::ChunkEnd),
+            (State::Refused(refusal), _) => Err(refusal),
             (State::Data | State::Done, _) => unreachable!("decode() takes no framing there"),
         }
     }

@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::name::Name;
-use super::syntax::{elements, is_token, token_len, trim, value_len};
+use super::syntax::{is_token, token_len, trim, value_len};
 use super::{Limits, Persistence, Refusal, Version};
 
 /// Longer heads than this are not read, whatever [`Limits::head`] says, so that 32 bits suffice
 /// for an offset.
 pub(super) const HEAD_CEILING: usize = 16 * 1024 * 1024;
-/// Options in all `Connection` lines together. Each is compared with each header name, so the
-/// number must be small; the longest list seen in practice has four.
+/// Options in all `Connection` lines together, empty ones included. Each is compared with each
+/// header name, so the number must be small; the longest list seen in practice has four.
 const OPTIONS_MAX: u32 = 32;
 
 /// A piece of the head.
@@ -64,8 +64,6 @@ pub(super) struct Options {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
-    /// How many other options there are: names of headers to remove.
-    names: u32,
     total: u32,
 }
 
@@ -76,6 +74,9 @@ pub(super) struct Fields {
     /// Which names there are.
     names: Names,
     options: Options,
+    /// The options that may name headers. The lines they stand in can be as long as the head, so
+    /// they are read once, and not again for each header.
+    listed: Vec<Span>,
 }
 
 /// A set of names.
@@ -98,6 +99,7 @@ impl Fields {
         self.all.clear();
         self.names = Names::default();
         self.options = Options::default();
+        self.listed.clear();
     }
 
     /// Reads the header lines that begin at `start`, and returns where the head ends; `None` if
@@ -120,7 +122,7 @@ impl Fields {
             }
             let Some(field) = Field::read(bytes, at, before_colon)? else { return Ok(None) };
             if field.name == Name::Connection {
-                self.options.add(field.value.of(bytes))?;
+                self.add_options(bytes, field.value)?;
             }
             at = field.line.end as usize;
             self.names.add(field.name);
@@ -157,12 +159,8 @@ impl Fields {
 
     /// Whether a `Connection` line names this header.
     pub(super) fn lists(&self, bytes: &[u8], field: &Field) -> bool {
-        if self.options.names == 0 {
-            return false;
-        }
         let token = field.token.of(bytes);
-        let mut options = self.values(bytes, Name::Connection).flat_map(elements);
-        options.any(|option| option.eq_ignore_ascii_case(token))
+        self.listed.iter().any(|name| name.of(bytes).eq_ignore_ascii_case(token))
     }
 
     /// Appends the lines that `keep` picks, in canonical form and in order, to what stands in
@@ -190,6 +188,29 @@ impl Fields {
             }
         }
         out.extend_from_slice(&bytes[run]);
+    }
+
+    /// Takes in a `Connection` line.
+    fn add_options(&mut self, bytes: &[u8], value: Span) -> Result<(), Refusal> {
+        let mut start = value.range().start;
+        for piece in value.of(bytes).split(|&byte| byte == b',') {
+            let option = trimmed(bytes, start..start + piece.len());
+            start += piece.len() + 1;
+            let options = &mut self.options;
+            options.total += 1;
+            if options.total > OPTIONS_MAX {
+                return Err(Refusal::ConnectionOptionsTooMany);
+            }
+            let text = &bytes[option.clone()];
+            match text.len() {
+                5 if text.eq_ignore_ascii_case(b"close") => options.close = true,
+                10 if text.eq_ignore_ascii_case(b"keep-alive") => options.keep_alive = true,
+                7 if text.eq_ignore_ascii_case(b"upgrade") => options.upgrade = true,
+                _ if is_token(text) => self.listed.push(Span::new(option)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -266,25 +287,6 @@ impl Options {
             Version::Http10 if !self.keep_alive => Persistence::Close,
             Version::Http10 | Version::Http11 => Persistence::KeepAlive,
         }
-    }
-
-    fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        for option in elements(value).filter(|option| !option.is_empty()) {
-            self.total += 1;
-            if self.total > OPTIONS_MAX {
-                return Err(Refusal::ConnectionOptionsTooMany);
-            }
-            if option.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else if is_token(option) {
-                self.names += 1;
-            }
-        }
-        Ok(())
     }
 }
 

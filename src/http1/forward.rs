@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::cookie::{CookieName, push_without};
 use super::fields::{Field, push_line};
 use super::name::Name;
 use super::syntax::{elements, push_decimal};
@@ -55,6 +56,9 @@ pub struct Hop<'a> {
     pub request_id: &'a RequestId,
     /// The host of an HTTP/1.0 request that names none: the address it was sent to.
     pub default_host: &'a [u8],
+    /// A cookie between the client and us: it stops here, so that no endpoint can act on it, log
+    /// it or hand it on.
+    pub own_cookie: Option<&'a CookieName>,
 }
 
 impl Peer {
@@ -86,6 +90,12 @@ impl Peer {
         &self.lines[self.address.clone()]
     }
 
+    /// How it reached us.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     fn node(&self) -> &str {
         &self.lines[self.node.clone()]
     }
@@ -105,8 +115,15 @@ impl Scheme {
 /// It does not depend on the endpoint, so a retry sends the same bytes. The body follows framed
 /// as [`RequestHead::framing`] says.
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
+    let own_cookie = hop.own_cookie.filter(|name| head.cookie(bytes, name).is_some());
     let line = push_request_line(out, head, bytes, hop);
-    head.fields.copy(out, bytes, line, |field| passes(field, head, bytes, hop.forwarding));
+    head.fields.copy(out, bytes, line, |field| match field.name {
+        Name::Cookie if own_cookie.is_some() => false,
+        _ => passes(field, head, bytes, hop.forwarding),
+    });
+    if let Some(name) = own_cookie {
+        push_without(out, &head.fields, bytes, name);
+    }
     push_framing(out, head);
     if head.asks_upgrade() {
         push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
@@ -187,7 +204,7 @@ fn push_request_line(
 /// not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
 fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwarding) -> bool {
     match field.name {
-        Name::Other => !head.fields.lists(bytes, field),
+        Name::Cookie | Name::Other => !head.fields.lists(bytes, field),
         Name::Date => true,
         Name::Host => head.plain_line(bytes).is_some(),
         Name::Expect => head.expects_continue(),

@@ -5,6 +5,7 @@
 pub(super) enum Name {
     Connection,
     ContentLength,
+    Cookie,
     Date,
     Expect,
     Forwarded,
@@ -49,6 +50,9 @@ fn candidate(token: &[u8]) -> Option<(&'static [u8], Name)> {
         (3, b'v') => (b"via", Name::Via),
         (4, b'd') => (b"date", Name::Date),
         (4, b'h') => (b"host", Name::Host),
+        // Reserved, because it is an option of `Connection` (RFC 9112 §9.6).
+        (5, b'c') => (b"close", Name::HopByHop),
+        (6, b'c') => (b"cookie", Name::Cookie),
         (6, b'e') => (b"expect", Name::Expect),
         (7, b't') => (b"trailer", Name::HopByHop),
         (7, b'u') => (b"upgrade", Name::Upgrade),
@@ -82,13 +86,28 @@ fn of_family(token: &[u8]) -> Name {
     }
 }
 
-/// Whether `token` is `lower` in some case, which is as long.
+/// Whether `token` is `lower` in some case.
 ///
 /// Setting one bit makes a letter lower-case, and makes no other `tchar` one that stands in a name
-/// here. On names this short, that and no early exit beat `eq_ignore_ascii_case`.
+/// here. Eight bytes are compared at once, some of them twice where the length is no multiple.
 fn is_same(token: &[u8], lower: &[u8]) -> bool {
-    let differs = |bits, (&byte, &lower): (&u8, &u8)| bits | ((byte | 0x20) ^ lower);
-    token.iter().zip(lower).fold(0, differs) == 0
+    const CASE: u64 = u64::from_le_bytes([0x20; 8]);
+    let differs = |token: &[u8; 8], lower: &[u8; 8]| {
+        (u64::from_le_bytes(*token) | CASE) ^ u64::from_le_bytes(*lower)
+    };
+    if token.len() != lower.len() {
+        // Only the first and the last eight of a longer one would be compared.
+        return false;
+    }
+    let ((eights, _), (lower_eights, _)) = (token.as_chunks(), lower.as_chunks());
+    match (token.last_chunk(), lower.last_chunk()) {
+        (Some(last), Some(lower_last)) => {
+            let pairs = eights.iter().zip(lower_eights);
+            let bits = pairs.fold(0, |bits, (token, lower)| bits | differs(token, lower));
+            bits | differs(last, lower_last) == 0
+        }
+        _ => token.iter().zip(lower).all(|(&byte, &lower)| byte | 0x20 == lower),
+    }
 }
 
 /// Whether `token` is `lower` but for `_` in place of some `-`.

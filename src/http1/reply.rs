@@ -1,5 +1,6 @@
 //! The response as it goes back: a new head, made of what the server sent and may pass.
 
+use super::cookie::{SetCookie, push_set_cookie};
 use super::fields::{Field, push_line};
 use super::forward::{push_content_length, push_trace, push_upgrade};
 use super::name::Name;
@@ -18,6 +19,8 @@ pub struct Reply<'a> {
     pub request_id: &'a RequestId,
     /// The time, for a response without a `Date` (RFC 9110 §6.6.1); see [`super::date`].
     pub date: Option<&'a [u8]>,
+    /// A cookie that the client is given besides those of the response.
+    pub cookie: Option<SetCookie<'a>>,
 }
 
 /// How the response must be delivered, now that its head has been written.
@@ -56,9 +59,18 @@ pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 }
 
 /// Appends to `out` the head that goes downstream for `head`, which switches protocols.
-pub fn write_switch(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], id: &RequestId) {
+pub fn write_switch(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    id: &RequestId,
+    cookie: Option<SetCookie<'_>>,
+) {
     push_head(out, head, bytes);
     push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
+    if let Some(cookie) = cookie {
+        push_set_cookie(out, cookie);
+    }
     push_trace(out, head.fields.values(bytes, Name::Via), head.version(), id);
 }
 
@@ -76,6 +88,9 @@ pub fn write_response(
     push_connection(out, reply.version, delivery.persistence);
     if let Some(date) = reply.date.filter(|_| !head.fields.has(Name::Date)) {
         push_line(out, b"Date", date);
+    }
+    if let Some(cookie) = reply.cookie {
+        push_set_cookie(out, cookie);
     }
     push_trace(out, head.fields.values(bytes, Name::Via), head.version(), reply.request_id);
     delivery
@@ -112,7 +127,7 @@ fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 /// Whether a header goes back as it came.
 fn passes(field: &Field, head: &ResponseHead, bytes: &[u8]) -> bool {
     match field.name {
-        Name::Other | Name::Disguised => !head.fields.lists(bytes, field),
+        Name::Cookie | Name::Disguised | Name::Other => !head.fields.lists(bytes, field),
         Name::Date
         | Name::Expect
         | Name::Forwarded

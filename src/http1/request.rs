@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cookie::{CookieName, cookie};
 use super::fields::{BeforeColon, Field, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::host::authority;
@@ -195,6 +196,12 @@ impl RequestHead {
         headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
     }
 
+    /// The value of the first cookie of that name.
+    #[must_use]
+    pub fn cookie<'b>(&self, bytes: &'b [u8], name: &CookieName) -> Option<&'b [u8]> {
+        cookie(&self.fields, bytes, name)
+    }
+
     /// The client's own `X-Request-Id`, if there is one and only one, and it is fit to be logged.
     #[must_use]
     pub fn request_id(&self, bytes: &[u8]) -> Option<RequestId> {
@@ -261,7 +268,11 @@ impl Line {
         let Some(target) = word(bytes, target_start, limits.target, is_target_byte) else {
             return incomplete(bytes.len() - target_start, limits.target, Refusal::TargetTooLong);
         };
-        let Some(rest) = bytes[target.end..].first_chunk() else { return Ok(None) };
+        let rest = &bytes[target.end..];
+        let Some(rest) = rest.first_chunk() else {
+            // A line that ends too soon, as in HTTP/0.9, does not become longer.
+            return if rest.contains(&b'\n') { Err(Refusal::RequestLine) } else { Ok(None) };
+        };
         let version = ending(rest)?;
         let end = target.end + rest.len();
         let target = Target::read(&bytes[target.clone()], target.start, method)?;

@@ -6,7 +6,7 @@ use super::fields::{BeforeColon, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::name::Name;
 use super::request::{may_end_after, read_version};
-use super::syntax::value_len;
+use super::syntax::{elements, value_len};
 use super::{Framing, Limits, Method, Persistence, Progress, Refusal, Version};
 
 /// `HTTP/1.1 200`, before the reason.
@@ -161,7 +161,7 @@ impl ResponseHead {
 
     /// Whether it says which protocol it switches to, as it must.
     fn names_protocol(&self, bytes: &[u8]) -> bool {
-        let mut protocols = self.fields.values(bytes, Name::Upgrade);
+        let mut protocols = self.fields.values(bytes, Name::Upgrade).flat_map(elements);
         self.fields.options().upgrade && protocols.any(|protocol| !protocol.is_empty())
     }
 }

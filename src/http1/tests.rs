@@ -209,6 +209,7 @@ fn chunks_that_are_ambiguous_are_refused() {
         "5;a\0\r\nhello\r\n",
         "5\r\nhello0\r\n\r\n",
         "5\r\nhello\n0\r\n\r\n",
+        "0\r\nX : 1\r\n\r\n",
     ] {
         let decoded = decode(Framing::Chunked, &[text.as_bytes()]);
         assert!(decoded.is_err(), "9112 §7.1: {text:?} gave {decoded:?}");

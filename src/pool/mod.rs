@@ -5,9 +5,14 @@
 //! and every thread that carries traffic picks from its own copy of the pointer.
 
 mod budget;
+mod draw;
+mod lottery;
+mod maglev;
 mod pick;
 mod retry;
+mod sticky;
 mod traffic;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,9 +20,15 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::clock::Instant;
 
+use lottery::Lottery;
+use maglev::Maglev;
+use turns::Cycle;
+
 pub use budget::{Budget, BudgetLimits};
-pub use pick::{Algorithm, Ask, Balance, TRIED_MAX, Tried, Turn};
+pub use maglev::Key;
+pub use pick::{Algorithm, Ask, Balance, SLOW_START, TRIED_MAX, Ties, Tried, Turn};
 pub use retry::{Body, Decision, Means, Progress, Repeat, after_failure};
+pub use sticky::{Secret, Token};
 pub use traffic::{Ejection, Traffic};
 
 /// One endpoint's name. Never given twice in a process: an address may come back, an id does not.
@@ -66,6 +77,12 @@ impl Weight {
         }
     }
 
+    /// So many per cent of it.
+    #[must_use]
+    pub const fn part(self, percent: u32) -> Self {
+        Self::clamped(self.0.saturating_mul(percent) / 100)
+    }
+
     /// In per cent.
     #[must_use]
     pub const fn percent(self) -> u32 {
@@ -106,28 +123,71 @@ pub struct Endpoint {
     pub standing: Standing,
     /// Its counters, the same ones in every snapshot that has this endpoint.
     pub traffic: Arc<Traffic>,
+    /// What the cookie of a client says that sticks to it; `None`: none does.
+    pub token: Option<Token>,
 }
 
 /// The endpoints at one moment. Immutable: a change is a new pool.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     endpoints: Vec<Endpoint>,
-    /// Where the serving ones are in `endpoints`, so that picking never meets another.
+    balance: Balance,
+    /// Where the serving ones are in `endpoints`, so that picking never meets another. An index
+    /// into this list is a *place*.
     serving: Vec<u32>,
-    /// The largest weight among the serving ones, which the others are measured by.
-    heaviest: Weight,
+    /// Since when the one serves that has served longest, which newcomers are measured by.
+    eldest: Instant,
+    /// The places of the serving ones that clients stick to.
+    tokens: sticky::Index,
+    tables: Arc<Tables>,
+}
+
+/// What is prepared so that a pick costs the same however many there are to pick from. It follows
+/// from the addresses and weights of the serving endpoints.
+#[derive(Debug, Default)]
+struct Tables {
+    lottery: Lottery,
+    order: Order,
+}
+
+/// What one algorithm needs and the others do not.
+#[derive(Debug, Default)]
+enum Order {
+    #[default]
+    None,
+    Turns(Cycle),
+    Keys(Maglev),
 }
 
 impl Pool {
-    /// A snapshot of these endpoints.
+    /// A snapshot of these endpoints, balanced like this.
     #[must_use]
-    pub fn new(endpoints: Vec<Endpoint>) -> Self {
+    pub fn new(endpoints: Vec<Endpoint>, balance: Balance) -> Self {
+        Self { balance, ..Self::default() }.next(endpoints)
+    }
+
+    /// The snapshot that follows this one, balanced the same way. What was prepared for this one
+    /// is kept if the same endpoints serve with the same weights.
+    #[must_use]
+    pub fn next(&self, endpoints: Vec<Endpoint>) -> Self {
         let serves = |endpoint: &Endpoint| endpoint.standing == Standing::Serving;
-        let serving =
-            (0u32..).zip(&endpoints).filter(|(_, each)| serves(each)).map(|(at, _)| at).collect();
-        let weights = endpoints.iter().filter(|each| serves(each)).map(|each| each.weight);
-        let heaviest = weights.max().unwrap_or_default();
-        Self { endpoints, serving, heaviest }
+        let serving: Vec<u32> =
+            (0..).zip(&endpoints).filter(|(_, each)| serves(each)).map(|(at, _)| at).collect();
+        let all = || (0..).zip(&serving).map(|(place, at)| (place, &endpoints[*at as usize]));
+        let tokens = all().filter_map(|(place, each)| each.token.map(|token| (token, place)));
+        let mut next = Self {
+            balance: self.balance,
+            eldest: all().map(|(_, each)| each.since).min().unwrap_or_default(),
+            tokens: sticky::Index::new(tokens),
+            tables: Arc::clone(&self.tables),
+            serving,
+            endpoints,
+        };
+        if !next.members().eq(self.members()) {
+            let members: Vec<_> = next.members().collect();
+            next.tables = Arc::new(Tables::new(self.balance.algorithm, &members));
+        }
+        next
     }
 
     /// All endpoints, whatever their standing.
@@ -140,5 +200,23 @@ impl Pool {
     #[must_use]
     pub fn serving(&self) -> usize {
         self.serving.len()
+    }
+
+    /// Addresses and weights of the serving ones, by place.
+    fn members(&self) -> impl Iterator<Item = (&Address, Weight)> {
+        let serving = self.serving.iter().map(|at| &self.endpoints[*at as usize]);
+        serving.map(|endpoint| (&endpoint.address, endpoint.weight))
+    }
+}
+
+impl Tables {
+    fn new(algorithm: Algorithm, members: &[(&Address, Weight)]) -> Self {
+        let weights: Vec<Weight> = members.iter().map(|(_, weight)| *weight).collect();
+        let order = match algorithm {
+            Algorithm::FewestInFlight | Algorithm::Random => Order::None,
+            Algorithm::RoundRobin => Order::Turns(Cycle::new(&weights)),
+            Algorithm::Hash => Order::Keys(Maglev::new(members)),
+        };
+        Self { lottery: Lottery::new(&weights), order }
     }
 }

@@ -4,22 +4,40 @@
 //! none is usable, the ejected ones are (fail open): a guess about health must never turn away
 //! traffic that somebody could have answered. Only when every serving endpoint was tried is there
 //! nothing to pick.
+//!
+//! A client that is tied to a usable endpoint goes there, whatever the algorithm. Otherwise what a
+//! pick costs does not depend on how many endpoints there are: it looks at [`EXACT_MAX`] or at
+//! [`DRAWS_MAX`] of them. Only if luck fails that often, as when nearly all of a large pool are
+//! ejected, are more looked at, and never more than [`SEARCH_MAX`].
 
 use std::time::Duration;
 
-use super::{Endpoint, EndpointId, Pool};
+use super::draw::Draw;
+use super::maglev::Key;
+use super::sticky::Token;
+use super::{Endpoint, EndpointId, Order, Pool};
 use crate::clock::Instant;
 
 /// Endpoints that one request can have tried: more would only make a failing request slower.
 pub const TRIED_MAX: usize = 8;
 
+/// A newcomer takes its full share after ten seconds: long enough to warm caches and just-in-time
+/// compilers, short enough that three endpoints do not stay two.
+pub const SLOW_START: Duration = Duration::from_secs(10);
+
 /// Up to here the fewest in flight is found by looking at all, which for a handful is as cheap
 /// as drawing two; above it the cost must not grow with the number of endpoints.
 const EXACT_MAX: usize = 8;
 
-/// Draws of a pair (or of one) before giving up on luck and searching in order: with half of the
-/// endpoints unusable, eight draws all miss once in 65,000 (pairs) or 256 picks (singles).
-const DRAWS_MAX: u32 = 8;
+/// Endpoints drawn, turns taken or choices of a key gone through before giving up on luck: with
+/// half of the endpoints unusable, sixteen all miss once in 65,000 picks.
+const DRAWS_MAX: u64 = 16;
+
+/// Endpoints looked at when luck failed. A pool up to this size is searched whole, so that the last
+/// usable one is found. In a larger one whoever misses so often knows that fewer than one in a
+/// hundred is usable, and all the traffic on those would sink them too: the ejected ones count
+/// again, as Envoy does it when half are gone.
+const SEARCH_MAX: usize = 1024;
 
 /// The least share that a newcomer starts from, in per cent of its weight: enough to be noticed
 /// if it fails, too little to hurt.
@@ -35,6 +53,8 @@ pub enum Algorithm {
     Random,
     /// One after the other, in proportion to weight.
     RoundRobin,
+    /// The one that the request's key belongs to; the fewest in flight for one without a key.
+    Hash,
 }
 
 /// How the pool is balanced.
@@ -42,19 +62,43 @@ pub enum Algorithm {
 pub struct Balance {
     /// How endpoints are compared.
     pub algorithm: Algorithm,
-    /// How long a newcomer takes to grow into its full share.
+    /// How long a newcomer takes to grow into its full share. Ties know no slow start: a key
+    /// belongs where it belongs.
     pub slow_start: Duration,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self { algorithm: Algorithm::default(), slow_start: SLOW_START }
+    }
 }
 
 /// Where round robin goes on. Each thread has its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turn(u64);
 
+impl Turn {
+    /// Some place of the cycle, so that threads that start together do not go in step.
+    #[must_use]
+    pub const fn somewhere(draw: u64) -> Self {
+        Self(draw)
+    }
+}
+
 /// The endpoints that one request has tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tried {
     ids: [Option<EndpointId>; TRIED_MAX],
     len: usize,
+}
+
+/// What ties a request to an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ties {
+    /// What consistent hashing goes by.
+    pub key: Option<Key>,
+    /// The endpoint that the client was given before.
+    pub token: Option<Token>,
 }
 
 /// What a pick depends on besides the pool.
@@ -64,6 +108,8 @@ pub struct Ask<'a> {
     pub thread: usize,
     /// What this request has tried.
     pub tried: &'a Tried,
+    /// Where it belongs.
+    pub ties: Ties,
     /// Random bits.
     pub draw: u64,
     /// The time.
@@ -99,12 +145,13 @@ enum Health {
 impl Pool {
     /// The index of the endpoint to try, or `None` if every serving one was tried.
     #[must_use]
-    pub fn pick(&self, balance: &Balance, ask: Ask<'_>, turn: &mut Turn) -> Option<usize> {
-        let search = |health| Search { pool: self, balance, ask, health };
+    pub fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<usize> {
+        let search = |health| Search { pool: self, ask, health };
         search(Health::Good).run(turn).or_else(|| search(Health::Any).run(turn))
     }
 
-    /// Whether a serving endpoint is left that this request has not tried.
+    /// Whether a serving endpoint is left that this request has not tried. Looks at no more than
+    /// one beyond the [`TRIED_MAX`] that can have been.
     #[must_use]
     pub fn has_untried(&self, tried: &Tried) -> bool {
         self.serving.iter().any(|index| !tried.contains(self.endpoints[*index as usize].id))
@@ -114,29 +161,40 @@ impl Pool {
 /// One search through the serving endpoints; `place` is an index into `pool.serving`.
 struct Search<'a> {
     pool: &'a Pool,
-    balance: &'a Balance,
     ask: Ask<'a>,
     health: Health,
 }
 
 impl Search<'_> {
     fn run(&self, turn: &mut Turn) -> Option<usize> {
-        let count = self.pool.serving.len();
-        if count == 0 {
+        if self.count() == 0 {
             return None;
         }
-        let place = match self.balance.algorithm {
-            Algorithm::FewestInFlight if count <= EXACT_MAX => self.fewest(),
-            Algorithm::FewestInFlight => self.fewer_of_two(),
+        let place = self.tied().or_else(|| match self.pool.balance.algorithm {
+            Algorithm::FewestInFlight => self.fewest(),
             Algorithm::Random => self.random(),
             Algorithm::RoundRobin => self.next(turn),
-        };
+            Algorithm::Hash => match self.ask.ties.key {
+                Some(key) => self.belongs(key),
+                None => self.fewest(),
+            },
+        });
         place.map(|place| self.pool.serving[place] as usize)
+    }
+
+    /// The one that the client was given before.
+    fn tied(&self) -> Option<usize> {
+        let place = self.pool.tokens.place(self.ask.ties.token?)?;
+        self.is_usable(place).then_some(place)
+    }
+
+    fn fewest(&self) -> Option<usize> {
+        if self.count() <= EXACT_MAX { self.fewest_of_all() } else { self.fewer_of_two() }
     }
 
     /// Compares all. Among equals (an idle pool) the draw decides in proportion to weight, so that
     /// threads that know nothing of each other do not all choose the first.
-    fn fewest(&self) -> Option<usize> {
+    fn fewest_of_all(&self) -> Option<usize> {
         let mut best: Option<Load> = None;
         let mut equals = 0;
         for place in self.usable() {
@@ -160,61 +218,74 @@ impl Search<'_> {
         })
     }
 
-    /// The better of two that were drawn. With thousands of endpoints this is nearly as even as
-    /// comparing all, at a cost that does not depend on their number.
+    /// The better of two that were drawn in proportion to weight. With thousands of endpoints this
+    /// is nearly as even as comparing all (Mitzenmacher 2001; with weights, Wieder 2007).
     fn fewer_of_two(&self) -> Option<usize> {
-        for round in 0..DRAWS_MAX {
-            let first = self.drawn(2 * u64::from(round));
-            let second = self.drawn(2 * u64::from(round) + 1);
-            match (self.is_usable(first), self.is_usable(second)) {
-                (true, true) => {
-                    let fewer = self.load(second).is_less_than(self.load(first));
-                    return Some(if fewer { second } else { first });
-                }
-                (true, false) => return Some(first),
-                (false, true) => return Some(second),
-                (false, false) => {}
+        let mut drawn = self.drawn();
+        match (drawn.next(), drawn.next()) {
+            (Some(first), Some(second)) => {
+                let is_second = self.load(second).is_less_than(self.load(first));
+                Some(if is_second { second } else { first })
             }
+            (Some(only), None) => Some(only),
+            (None, _) => self.search(Draw::new(self.ask.draw)),
         }
-        self.first_usable_from(self.drawn(0))
     }
 
-    /// Draws until one is accepted in proportion to its weight.
     fn random(&self) -> Option<usize> {
-        for round in 0..DRAWS_MAX {
-            let place = self.drawn(2 * u64::from(round));
-            let ticket = mix(self.ask.draw, 2 * u64::from(round) + 1) % self.heaviest();
-            if self.is_usable(place) && ticket < self.load(place).weight {
-                return Some(place);
-            }
-        }
-        self.first_usable_from(self.drawn(0))
+        self.drawn().next().or_else(|| self.search(Draw::new(self.ask.draw)))
     }
 
-    /// The next in turn. One with half the weight of the heaviest is passed over in every second
-    /// round; two full rounds always meet one that is due, unless its weight is below half.
+    /// The next in turn. Whoever cannot take their turn loses it.
     fn next(&self, turn: &mut Turn) -> Option<usize> {
-        let count = self.pool.serving.len() as u64;
-        let heaviest = self.heaviest();
-        for _ in 0..2 * count {
-            let (round, place) = (turn.0 / count, (turn.0 % count) as usize);
-            turn.0 += 1;
-            let weight = self.load(place).weight;
-            let is_due = (round + 1) * weight / heaviest > round * weight / heaviest;
-            if is_due && self.is_usable(place) {
+        let Order::Turns(cycle) = &self.pool.tables.order else { return self.random() };
+        for round in 0..DRAWS_MAX {
+            let place = cycle.place(self.count(), turn.0);
+            turn.0 = turn.0.wrapping_add(1);
+            if self.is_usable(place) && self.is_grown(place, round) {
                 return Some(place);
             }
         }
-        self.first_usable_from((turn.0 % count) as usize)
+        // A long row of unusable ones is no reason to go through it one by one.
+        self.random()
+    }
+
+    /// The first usable one of those that the key goes to, whose order never changes.
+    fn belongs(&self, key: Key) -> Option<usize> {
+        let Order::Keys(maglev) = &self.pool.tables.order else { return self.fewest() };
+        let mut choices = (0..DRAWS_MAX).map(|round| maglev.place(key, round));
+        let choice = choices.find(|place| self.is_usable(*place));
+        choice.or_else(|| self.search(key.draw()))
+    }
+
+    /// Usable ones, drawn in proportion to weight and age; if that finds too few, to weight alone.
+    fn drawn(&self) -> impl Iterator<Item = usize> {
+        let lots = || (0..DRAWS_MAX).map(|round| (round, self.lot(round)));
+        let grown = lots().filter(|(round, place)| {
+            // Growth first: it is known without looking at counters that other threads write.
+            self.is_grown(*place, *round) && self.is_usable(*place)
+        });
+        let any = lots().filter(|(_, place)| self.is_usable(*place));
+        grown.chain(any).map(|(_, place)| place)
+    }
+
+    fn lot(&self, round: u64) -> usize {
+        self.pool.tables.lottery.place(self.count(), Draw::new(self.ask.draw), round)
     }
 
     fn usable(&self) -> impl Iterator<Item = usize> {
-        (0..self.pool.serving.len()).filter(|place| self.is_usable(*place))
+        (0..self.count()).filter(|place| self.is_usable(*place))
     }
 
-    fn first_usable_from(&self, start: usize) -> Option<usize> {
-        let count = self.pool.serving.len();
-        (start..count).chain(0..start).find(|place| self.is_usable(*place))
+    /// Looks for a usable one when luck has failed: everywhere if that is not far.
+    fn search(&self, draw: Draw) -> Option<usize> {
+        let count = self.count();
+        let drawn = |round| draw.below(round, count as u64) as usize;
+        if count <= SEARCH_MAX {
+            let start = drawn(0);
+            return (start..count).chain(0..start).find(|place| self.is_usable(*place));
+        }
+        (0..SEARCH_MAX as u64).map(drawn).find(|place| self.is_usable(*place))
     }
 
     fn is_usable(&self, place: usize) -> bool {
@@ -223,23 +294,40 @@ impl Search<'_> {
             && (self.health == Health::Any || !endpoint.traffic.is_ejected(self.ask.now))
     }
 
+    /// Whether a newcomer may take what falls to it: as often as it has grown, measured by the
+    /// one that has served longest. When all are new, nobody is.
+    fn is_grown(&self, place: usize, round: u64) -> bool {
+        let grown = self.grown_percent(self.endpoint(place).since);
+        let most = self.grown_percent(self.pool.eldest);
+        // Other numbers than those that the lots are drawn with.
+        grown == most || Draw::new(!self.ask.draw).below(round, most) < grown
+    }
+
+    fn count(&self) -> usize {
+        self.pool.serving.len()
+    }
+
     fn endpoint(&self, place: usize) -> &Endpoint {
+        #[cfg(test)]
+        tests::count_look();
         &self.pool.endpoints[self.pool.serving[place] as usize]
-    }
-
-    fn drawn(&self, salt: u64) -> usize {
-        (mix(self.ask.draw, salt) % self.pool.serving.len() as u64) as usize
-    }
-
-    fn heaviest(&self) -> u64 {
-        u64::from(self.pool.heaviest.percent()) * 100
     }
 
     fn load(&self, place: usize) -> Load {
         let endpoint = self.endpoint(place);
         let in_flight = u64::from(endpoint.traffic.in_flight(self.ask.thread));
-        let grown = grown_percent(self.ask.now.since(endpoint.since), self.balance.slow_start);
-        Load { in_flight, weight: u64::from(endpoint.weight.percent()) * grown }
+        let weight = u64::from(endpoint.weight.percent()) * self.grown_percent(endpoint.since);
+        Load { in_flight, weight }
+    }
+
+    /// How much of its weight an endpoint has that serves since then, in per cent.
+    fn grown_percent(&self, since: Instant) -> u64 {
+        let (age, slow_start) = (self.ask.now.since(since), self.pool.balance.slow_start);
+        if age >= slow_start {
+            return 100;
+        }
+        let percent = age.as_millis() * 100 / slow_start.as_millis().max(1);
+        u64::try_from(percent).unwrap_or(100).clamp(NEWCOMER_PERCENT, 100)
     }
 }
 
@@ -255,23 +343,6 @@ impl Load {
     fn is_less_than(self, other: Self) -> bool {
         self.in_flight * other.weight < other.in_flight * self.weight
     }
-}
-
-/// How much of its weight an endpoint of this age has, in per cent.
-fn grown_percent(age: Duration, slow_start: Duration) -> u64 {
-    if age >= slow_start {
-        return 100;
-    }
-    let percent = age.as_millis() * 100 / slow_start.as_millis().max(1);
-    u64::try_from(percent).unwrap_or(100).clamp(NEWCOMER_PERCENT, 100)
-}
-
-/// More random bits from one draw (the finalizer of SplitMix64).
-fn mix(draw: u64, salt: u64) -> u64 {
-    let mut bits = draw.wrapping_add((salt + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

@@ -9,7 +9,16 @@ use anyhow::anyhow;
 use super::{Error, Fault};
 use crate::address::Address;
 use crate::clock;
-use crate::fleet::{Group, Instance, InstanceId, Launch, Slot, Vitals};
+use crate::fleet::{Capacity, Group, Instance, InstanceId, Launch, Slot, Vitals};
+
+/// A server that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens.
+    pub address: Address,
+    /// How much it can take.
+    pub capacity: Capacity,
+}
 
 /// The servers, as they were given.
 #[derive(Clone, Debug)]
@@ -27,12 +36,12 @@ impl Provider {
     ///
     /// # Errors
     /// An address is given twice.
-    pub fn new(endpoints: &[Address]) -> Result<Self, Duplicate> {
+    pub fn new(servers: &[Server]) -> Result<Self, Duplicate> {
         let mut seen = BTreeSet::new();
-        if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert(*endpoint)) {
-            return Err(Duplicate(twice.clone()));
+        if let Some(twice) = servers.iter().find(|server| !seen.insert(&server.address)) {
+            return Err(Duplicate(twice.address.clone()));
         }
-        let instances = (0..).zip(endpoints).map(|(index, at)| instance(index, at)).collect();
+        let instances = (0..).zip(servers).map(|(index, server)| instance(index, server)).collect();
         Ok(Self { instances })
     }
 }
@@ -51,13 +60,15 @@ impl super::Provider for Provider {
     }
 }
 
-fn instance(index: u32, address: &Address) -> Instance {
+fn instance(index: u32, server: &Server) -> Instance {
+    let Server { address, capacity } = server;
     Instance {
         id: InstanceId::new(address.to_string()),
         slot: Slot { group: Group::Instances, index },
         token: None,
         address: Some(address.clone()),
         control: None,
+        capacity: *capacity,
         vitals: Vitals::Running,
         label: address.to_string(),
         launched: clock::wall(),

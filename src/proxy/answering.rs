@@ -8,7 +8,9 @@ use super::error::{Error, Kind};
 use super::io;
 use super::settings::Settings;
 use super::upstream::Link;
-use crate::http1::{self, Interim, Progress, Refusal, RequestHead, RequestId, ResponseHead};
+use crate::http1::{
+    self, Interim, Progress, Refusal, RequestHead, RequestId, ResponseHead, SetCookie,
+};
 
 /// Interim answers to one request: there is no reason for more than a few, and an endpoint that
 /// sends them without end would keep the request from ever timing out.
@@ -87,10 +89,10 @@ impl<'a> Answering<'a> {
     }
 
     /// Writes the head that switches protocols as the client gets it, and what came with it.
-    pub(super) fn write_switch(&mut self, id: &RequestId) {
+    pub(super) fn write_switch(&mut self, id: &RequestId, cookie: Option<SetCookie<'_>>) {
         self.reply.clear();
         let bytes = self.answer.filled();
-        http1::write_switch(self.reply, self.response, bytes, id);
+        http1::write_switch(self.reply, self.response, bytes, id, cookie);
         self.reply.extend_from_slice(&bytes[self.response.len()..]);
     }
 

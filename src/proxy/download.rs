@@ -24,6 +24,7 @@ pub(super) struct Download<'a> {
     stall: Duration,
     /// How slowly the client may read.
     pace: Pace,
+    is_whole: bool,
 }
 
 /// Why an answer was cut short.
@@ -38,22 +39,29 @@ pub(super) enum Cut {
 }
 
 impl<'a> Download<'a> {
-    /// Takes over an answer whose head has been written to `reply`.
-    pub(super) fn begin(answering: Answering<'a>, delivery: Framing, settings: &Settings) -> Self {
+    /// Takes over an answer whose head has been written to `reply`, with as much of its body as
+    /// came along with the head.
+    pub(super) fn begin(
+        answering: Answering<'a>,
+        delivery: Framing,
+        settings: &Settings,
+    ) -> Result<Self, Cut> {
         let Answering { answer, response, reply, .. } = answering;
-        Self {
+        let mut download = Self {
             answer,
             reply,
             body: http1::Body::new(response.framing(), &settings.limits.head),
             framing: delivery,
             stall: settings.timeouts.stall,
             pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
-        }
+            is_whole: false,
+        };
+        download.is_whole = download.absorb()?;
+        Ok(download)
     }
 
     /// Relays the rest, reading from the endpoint as the client takes it.
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
-        let mut is_whole = self.absorb()?;
         loop {
             let written = io::write_all_at(&mut self.pace, &client.stream, self.reply).await;
             written.map_err(|error| match error.kind() {
@@ -61,11 +69,11 @@ impl<'a> Download<'a> {
                 _ => Cut::Client,
             })?;
             self.reply.clear();
-            if is_whole {
+            if self.is_whole {
                 return Ok(());
             }
             let read = io::read_within(self.stall, link.stream(), self.answer).await;
-            is_whole = match read.map_err(|_| Cut::Endpoint)? {
+            self.is_whole = match read.map_err(|_| Cut::Endpoint)? {
                 0 => self.end()?,
                 _ => self.absorb()?,
             };

@@ -9,6 +9,7 @@
 //! In the steady state a request costs no allocation, no lock that others contend for, no shared
 //! atomic and no change to what epoll watches.
 
+mod affinity;
 mod alarm;
 mod answering;
 mod buffer;
@@ -39,6 +40,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 
+pub use affinity::{Affinity, HashOn};
 pub use counters::Counters;
 pub use engine::{Engine, Running, StartError};
 pub use error::{Error, Kind, Side};

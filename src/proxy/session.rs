@@ -22,7 +22,7 @@ use super::upload::{Stopped, Upload};
 use super::upstream::{Link, Role, Upstream};
 use crate::clock;
 use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId};
-use crate::pool::{Body, Progress, Repeat};
+use crate::pool::{Body, Progress, Repeat, Ties};
 
 /// What becomes of a client's connection after an answer.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ struct Exchange<'a> {
     alarm: &'a mut Alarm,
     request: &'a RequestHead,
     id: &'a RequestId,
+    ties: Ties,
     upload: Upload<'a>,
     answering: Answering<'a>,
 }
@@ -143,7 +144,7 @@ async fn relay(
     let begun = Exchange::begin(thread, client, (space, alarm), id);
     let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
     match exchange.first_answer().await {
-        Ok(link) => Ok(exchange.deliver(link).await),
+        Ok(link) => exchange.deliver(link).await,
         Err(error) => Err((error, exchange.rest())),
     }
 }
@@ -165,18 +166,20 @@ impl<'a> Exchange<'a> {
             peer: &identity.peer,
             request_id: id,
             default_host: &thread.authority,
+            own_cookie: thread.settings.affinity.sticky.as_ref(),
         };
+        let ties = thread.settings.affinity.ties(request, inbound.filled(), sender);
         outbound.clear();
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
         let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self { thread, client, subject, alarm, request, id, upload, answering })
+        Ok(Self { thread, client, subject, alarm, request, id, ties, upload, answering })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
     async fn first_answer(&mut self) -> Result<Link, Error> {
-        let mut tries = Tries::new(self.thread, self.client, self.repeat());
+        let mut tries = Tries::new(self.thread, self.client, self.repeat(), self.ties);
         loop {
             let Some(upstream) = tries.pick() else {
                 tries.wait(&mut self.upload).await?;
@@ -262,42 +265,47 @@ impl<'a> Exchange<'a> {
         Fault { failure, progress, upstream, is_reused: link.is_reused }
     }
 
-    /// Delivers the answer whose head has been read, and parts from the endpoint.
-    async fn deliver(mut self, link: Link) -> After {
+    /// Delivers the answer whose head has been read, and parts from the endpoint. An error comes
+    /// back if what has come of the body is malformed: then nothing was delivered.
+    async fn deliver(mut self, link: Link) -> Result<After, (Error, Persistence)> {
         if self.answering.response.switches() {
-            return self.switch(link).await;
+            return Ok(self.switch(link).await);
         }
-        let (is_sent, delivery) = (self.upload.is_done(), self.write_head());
-        let repeat = self.repeat();
+        let (is_sent, delivery) = (self.upload.is_done(), self.write_head(&link));
+        let (repeat, rest) = (self.repeat(), self.rest());
         let Self { thread, client, subject, request, mut upload, answering, .. } = self;
-        thread.tally.add_answer(answering.response.status());
-        let is_kept = answering.response.persistence() == Persistence::KeepAlive;
-        let mut download = Download::begin(answering, delivery.framing, &thread.settings);
+        let (status, persistence) = (answering.response.status(), answering.response.persistence());
+        let begun = Download::begin(answering, delivery.framing, &thread.settings);
+        // Not a byte has gone out yet, so the client can still be told.
+        let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
+        thread.tally.add_answer(status);
+        let is_kept = persistence == Persistence::KeepAlive;
         let relayed = tokio::select! {
             biased;
             relayed = download.run(client, &link) => relayed,
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            return cut_short(thread, cut, delivery.framing, subject);
+            return Ok(cut_short(thread, cut, delivery.framing, subject));
         }
         // Never again a connection about which anything is odd.
         if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
             link.give_back(thread.tick_now(), thread.settings.limits.idle_per_endpoint);
         }
-        match (delivery.persistence, request.persistence()) {
+        Ok(match (delivery.persistence, request.persistence()) {
             (Persistence::KeepAlive, _) => After::KeepAlive,
             (Persistence::Close, Persistence::Close) if upload.is_read() => After::Close,
             (Persistence::Close, _) => After::Linger,
-        }
+        })
     }
 
     /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
     /// said since it asked: not a byte of that could go before.
     async fn switch(self, link: Link) -> After {
-        let Self { thread, client, subject, id, upload, mut answering, .. } = self;
+        let Self { thread, client, subject, id, ties, upload, mut answering, .. } = self;
         thread.tally.add_answer(answering.response.status());
-        answering.write_switch(id);
+        let affinity = &thread.settings.affinity;
+        answering.write_switch(id, affinity.cookie(ties, &client.identity().peer, link.upstream()));
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
             return cut_short(thread, Cut::Client, Framing::UntilClose, subject);
@@ -311,17 +319,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Writes the answer's head as the client gets it.
-    fn write_head(&mut self) -> http1::Delivery {
+    fn write_head(&mut self, link: &Link) -> http1::Delivery {
         // An answer that comes before the end of the request leaves a body behind that nobody
         // reads: the next request must not be looked for in it.
         let is_last = self.thread.is_draining() || !self.upload.is_done();
         let date = self.thread.date();
+        let affinity = &self.thread.settings.affinity;
         self.answering.write_head(&http1::Reply {
             method: self.request.method(),
             version: self.request.version(),
             persistence: if is_last { Persistence::Close } else { self.request.persistence() },
             request_id: self.id,
             date: Some(&date),
+            cookie: affinity.cookie(self.ties, &self.client.identity().peer, link.upstream()),
         })
     }
 
@@ -334,6 +344,12 @@ impl<'a> Exchange<'a> {
     fn repeat(&self) -> Repeat {
         if self.request.method().is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
     }
+}
+
+/// Judges an endpoint whose answer turned out to be malformed.
+fn invalid(thread: &Thread, link: &Link) -> Error {
+    thread.note_failure(link.upstream(), Failure::Invalid);
+    Error::upstream(Kind::Endpoint(Failure::Invalid))
 }
 
 /// Ends a connection in the middle of an answer, so that the client notices.

@@ -4,13 +4,11 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::affinity::Affinity;
 use super::networks::Networks;
 use crate::http1::{self, Forwarding};
-use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection};
+use crate::pool::{BudgetLimits, Ejection};
 
-/// A newcomer takes its full share after ten seconds: long enough to warm caches and just-in-time
-/// compilers, short enough that three endpoints do not stay two.
-pub const SLOW_START: Duration = Duration::from_secs(10);
 /// A failed endpoint is passed over for a second at first, which costs a healthy one little...
 pub const EJECTION_FIRST: Duration = Duration::from_secs(1);
 /// ...and for half a minute at most, so that one that came back is found soon.
@@ -90,8 +88,8 @@ pub struct Settings {
     pub forwarding: Forwarding,
     /// Who clients are, and how many connections one may have.
     pub inbound: Inbound,
-    /// How an endpoint is chosen.
-    pub balance: Balance,
+    /// What of a request ties it to an endpoint.
+    pub affinity: Affinity,
     /// How long one that fails is passed over.
     pub ejection: Ejection,
     /// How often a request is sent again.
@@ -194,7 +192,7 @@ impl Default for Settings {
             threads: available_parallelism().map_or(1, NonZeroUsize::get),
             forwarding: Forwarding::Overwrite,
             inbound: Inbound::default(),
-            balance: Balance { algorithm: Algorithm::default(), slow_start: SLOW_START },
+            affinity: Affinity::default(),
             ejection: Ejection {
                 first: EJECTION_FIRST,
                 longest: EJECTION_LONGEST,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::upstream::Upstream;
-use crate::pool::{Ask, Balance, EndpointId, Pool, Standing, Turn};
+use crate::pool::{Ask, EndpointId, Pool, Standing, Turn};
 
 /// One pool, with the thread's own side of each endpoint at the same index.
 #[derive(Debug, Default)]
@@ -27,13 +27,8 @@ pub(super) struct Known {
 
 impl Snapshot {
     /// The endpoint for the next try.
-    pub(super) fn pick(
-        &self,
-        balance: &Balance,
-        ask: Ask<'_>,
-        turn: &mut Turn,
-    ) -> Option<Rc<Upstream>> {
-        self.pool.pick(balance, ask, turn).map(|index| Rc::clone(&self.upstreams[index]))
+    pub(super) fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<Rc<Upstream>> {
+        self.pool.pick(ask, turn).map(|index| Rc::clone(&self.upstreams[index]))
     }
 }
 

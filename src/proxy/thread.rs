@@ -22,7 +22,7 @@ use super::snapshot::{Known, Snapshot};
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
-use crate::pool::{Ask, Budget, Pool, Tried, Turn};
+use crate::pool::{Ask, Budget, Pool, Ties, Tried, Turn};
 
 /// How often the thread does what is not worth a timer of its own: connections that have been idle
 /// for too long are closed, up to two of these late, and the `Date` is written anew.
@@ -98,7 +98,7 @@ impl Thread {
             budget: RefCell::new(budget),
             held: Cell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
-            turn: Cell::default(),
+            turn: Cell::new(Turn::somewhere(seed)),
             tick: Cell::new(0),
             date: Cell::new(http1::date(clock::wall())),
             failures: RefCell::new(Failures::new(index)),
@@ -125,11 +125,11 @@ impl Thread {
     }
 
     /// Picks an endpoint from the snapshot of now.
-    pub(super) fn pick(&self, tried: &Tried) -> (u64, Option<Rc<Upstream>>) {
+    pub(super) fn pick(&self, tried: &Tried, ties: Ties) -> (u64, Option<Rc<Upstream>>) {
         let snapshot = self.snapshot.borrow();
-        let ask = Ask { thread: self.index, tried, draw: self.draw(), now: clock::now() };
+        let ask = Ask { thread: self.index, tried, ties, draw: self.draw(), now: clock::now() };
         let mut turn = self.turn.get();
-        let picked = snapshot.pick(&self.settings.balance, ask, &mut turn);
+        let picked = snapshot.pick(ask, &mut turn);
         self.turn.set(turn);
         (snapshot.number, picked)
     }

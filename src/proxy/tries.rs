@@ -12,13 +12,14 @@ use super::thread::{HeldPlace, Thread};
 use super::upload::Upload;
 use super::upstream::{Reuse, Upstream};
 use crate::clock::{self, Instant};
-use crate::pool::{Decision, Means, Progress, Repeat, Tried, after_failure};
+use crate::pool::{Decision, Means, Progress, Repeat, Ties, Tried, after_failure};
 
 /// One request's tries.
 pub(super) struct Tries<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
     repeat: Repeat,
+    ties: Ties,
     /// When the answer must have begun, whatever happens until then.
     deadline: Instant,
     tried: Tried,
@@ -53,11 +54,17 @@ impl Fault {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(thread: &'a Rc<Thread>, client: &'a Client, repeat: Repeat) -> Self {
+    pub(super) fn new(
+        thread: &'a Rc<Thread>,
+        client: &'a Client,
+        repeat: Repeat,
+        ties: Ties,
+    ) -> Self {
         Self {
             thread,
             client,
             repeat,
+            ties,
             deadline: clock::now() + thread.settings.timeouts.total,
             tried: Tried::default(),
             reuse: match repeat {
@@ -72,7 +79,7 @@ impl<'a> Tries<'a> {
 
     /// The endpoint for the next try, or `None` if every one was tried or none serves.
     pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
-        let (snapshot, picked) = self.thread.pick(&self.tried);
+        let (snapshot, picked) = self.thread.pick(&self.tried, self.ties);
         self.snapshot = snapshot;
         picked
     }

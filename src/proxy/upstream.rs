@@ -11,7 +11,7 @@ use super::io;
 use super::report::Failure;
 use super::socket::Socket;
 use crate::address::Address;
-use crate::pool::{Endpoint, EndpointId, Standing, Traffic};
+use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct Upstream {
     pub(super) id: EndpointId,
     pub(super) address: Address,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) token: Option<Token>,
     thread: usize,
     standing: Cell<Standing>,
     /// The last one given back is the first one taken: it is the least likely to be closed.
@@ -108,6 +109,7 @@ impl Upstream {
             id: endpoint.id,
             address: endpoint.address.clone(),
             traffic: Arc::clone(&endpoint.traffic),
+            token: endpoint.token,
             thread,
             standing: Cell::new(Standing::Serving),
             idle: RefCell::default(),

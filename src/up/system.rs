@@ -16,7 +16,8 @@ use super::signals::Signals;
 use super::{Ground, Screen};
 use crate::admin;
 use crate::config::Config;
-use crate::controller::{Command, Controller, Settings, Sources};
+use crate::controller::{Balancing, Command, Controller, Settings, Sources};
+use crate::pool::Secret;
 use crate::provider::{Notice, Provider};
 use crate::proxy::Running;
 use crate::state_dir::{Lock, TokenName};
@@ -143,8 +144,13 @@ fn settings(
     threads: usize,
     down: CancellationToken,
 ) -> anyhow::Result<Settings> {
+    let secret = match config.proxy.affinity.sticky {
+        Some(_) => Some(Secret::new(lock.dir().token(TokenName::Sticky)?.as_str().as_bytes())),
+        None => None,
+    };
     Ok(Settings {
         nonce: getrandom::u32()?,
+        balancing: Balancing { balance: config.balance, secret },
         check: config.check.clone(),
         cadence: config.cadence,
         list_interval: config.list_interval,

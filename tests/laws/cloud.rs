@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use cloudaps::clock::Instant;
-use cloudaps::fleet::{Finding, Group, Instance, InstanceId, Launch, LaunchToken, Slot, Vitals};
+use cloudaps::fleet::{
+    Capacity, Finding, Group, Instance, InstanceId, Launch, LaunchToken, Slot, Vitals,
+};
 
 /// How long a listing may lag behind; the `settle` of the worlds.
 pub(crate) const LAG_MAX: Duration = Duration::from_millis(2_000);
@@ -157,6 +159,7 @@ impl Cloud {
             token: Some(token.clone()),
             address: Some(local(20_000 + number).into()),
             control: (slot.group == Group::Instances).then(|| local(40_000 + number)),
+            capacity: Capacity::ORDINARY,
             vitals: Vitals::Running,
             label: String::new(),
             launched: Duration::ZERO,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Event, Finding, Fleet, Group, Instance, InstanceId, Launch, LaunchToken, Operation,
-    Ownership, Phase, Plan, Probe, Slot, Spec, Vitals, plan,
+    Action, Capacity, Event, Finding, Fleet, Group, Instance, InstanceId, Launch, LaunchToken,
+    Operation, Ownership, Phase, Plan, Probe, Slot, Spec, Vitals, plan,
 };
 
 use super::command::{Command, duration};
@@ -320,6 +320,7 @@ impl World {
             token: is_ours.then(|| LaunchToken::recorded(&format!("earlier-{name}"))),
             address: Some(local(20_000 + number).into()),
             control: is_forwarder.then(|| local(30_000 + number)),
+            capacity: Capacity::ORDINARY,
             vitals: Vitals::Running,
             label: format!("machine {name}"),
             launched: Duration::ZERO,

@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::slice;
 
-use cloudaps::address::Address;
-use cloudaps::fleet::{InstanceId, Vitals};
+use cloudaps::fleet::{Capacity, InstanceId, Vitals};
 use cloudaps::provider::fixed;
 use cloudaps::provider::process::Workload;
 use cloudaps::provider::{Fault, Provider};
@@ -73,13 +72,13 @@ async fn two_launches_of_one_token_at_once_make_one_instance() {
 
 #[tokio::test]
 async fn given_servers_are_listed_and_never_launched_or_ended() {
-    let endpoints: [Address; 2] = ["127.0.0.1:81", "unix:/a.sock"].map(|at| at.parse().unwrap());
-    let provider = fixed::Provider::new(&endpoints).unwrap();
+    let servers = [server("127.0.0.1:81", 100), server("unix:/a.sock", 250)];
+    let provider = fixed::Provider::new(&servers).unwrap();
     let listed = provider.list().await.unwrap();
-    assert_eq!(
-        listed.iter().map(|one| one.address.clone().unwrap()).collect::<Vec<_>>(),
-        endpoints
-    );
+    let as_listed = listed
+        .iter()
+        .map(|one| fixed::Server { address: one.address.clone().unwrap(), capacity: one.capacity });
+    assert_eq!(as_listed.collect::<Vec<_>>(), servers);
     assert_eq!(listed.iter().map(|one| one.slot.index).collect::<Vec<_>>(), [0, 1]);
     assert!(listed.iter().all(|one| one.token.is_none() && one.vitals == Vitals::Running));
     assert_eq!(listed[0].id, InstanceId::new("127.0.0.1:81"));
@@ -94,9 +93,13 @@ async fn given_servers_are_listed_and_never_launched_or_ended() {
 
 #[test]
 fn a_server_that_is_given_twice_is_refused_by_name() {
-    let endpoints = ["127.0.0.1:80", "127.0.0.1:80"].map(|at| at.parse().unwrap());
-    let error = fixed::Provider::new(&endpoints).unwrap_err().to_string();
+    let servers = [server("127.0.0.1:80", 100), server("127.0.0.1:80", 200)];
+    let error = fixed::Provider::new(&servers).unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:80"), "{error}");
+}
+
+fn server(address: &str, percent: u32) -> fixed::Server {
+    fixed::Server { address: address.parse().unwrap(), capacity: Capacity::of_percent(percent) }
 }
 
 fn python() -> Workload {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cloudaps::address::Address;
 use cloudaps::clock;
-use cloudaps::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use cloudaps::pool::{Balance, Endpoint, EndpointId, Pool, Secret, Standing, Traffic, Weight};
 use cloudaps::proxy::{Counters, Engine, Report, Running, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
@@ -30,6 +30,8 @@ pub(super) struct Proxy {
     pool: watch::Sender<Arc<Pool>>,
     reports: mpsc::Receiver<Report>,
     endpoints: Vec<Endpoint>,
+    /// What the tokens of sticky clients are made with.
+    secret: Option<Secret>,
 }
 
 impl Proxy {
@@ -41,13 +43,33 @@ impl Proxy {
 
     /// The same, over endpoints of any kind.
     pub(super) fn start_over(settings: Settings, addresses: &[Address]) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), settings, addresses)
+        Self::start_balanced(settings, addresses, Balance::default(), None)
     }
 
     /// The same, listening elsewhere.
     pub(super) fn start_at(at: SocketAddr, settings: Settings, addresses: &[Address]) -> Self {
+        Self::start_all(at, settings, addresses, (Balance::default(), None))
+    }
+
+    /// The same, balanced in another way, and with what sticky clients are told by.
+    pub(super) fn start_balanced(
+        settings: Settings,
+        addresses: &[Address],
+        balance: Balance,
+        secret: Option<Secret>,
+    ) -> Self {
+        let at = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_all(at, settings, addresses, (balance, secret))
+    }
+
+    fn start_all(
+        at: SocketAddr,
+        settings: Settings,
+        addresses: &[Address],
+        (balance, secret): (Balance, Option<Secret>),
+    ) -> Self {
         let engine = Engine::bind(at, settings).unwrap();
-        let (pool, followed) = watch::channel(Arc::default());
+        let (pool, followed) = watch::channel(Arc::new(Pool::new(Vec::new(), balance)));
         let (sender, reports) = mpsc::channel(256);
         let mut proxy = Self {
             address: engine.local_addr(),
@@ -55,9 +77,10 @@ impl Proxy {
             pool,
             reports,
             endpoints: Vec::new(),
+            secret,
         };
         for address in addresses {
-            proxy.endpoints.push(endpoint(proxy.endpoints.len(), address, engine.threads()));
+            proxy.push(address, engine.threads());
         }
         proxy.publish();
         proxy.running = Some(engine.start(followed, sender).unwrap());
@@ -70,8 +93,7 @@ impl Proxy {
 
     /// One more endpoint.
     pub(super) fn add(&mut self, address: SocketAddr) {
-        let threads = self.running().threads();
-        self.endpoints.push(endpoint(self.endpoints.len(), &address.into(), threads));
+        self.push(&address.into(), self.running().threads());
         self.publish();
     }
 
@@ -114,8 +136,15 @@ impl Proxy {
         self.running.as_ref().unwrap()
     }
 
+    fn push(&mut self, address: &Address, threads: usize) {
+        let token = self.secret.as_ref().map(|secret| secret.token(address));
+        let listed = endpoint(self.endpoints.len(), address, threads);
+        self.endpoints.push(Endpoint { token, ..listed });
+    }
+
     fn publish(&self) {
-        self.pool.send_replace(Arc::new(Pool::new(self.endpoints.clone())));
+        let next = self.pool.borrow().next(self.endpoints.clone());
+        self.pool.send_replace(Arc::new(next));
     }
 }
 
@@ -127,6 +156,7 @@ fn endpoint(index: usize, address: &Address, threads: usize) -> Endpoint {
         since: clock::now(),
         standing: Standing::Serving,
         traffic: Arc::new(Traffic::new(threads)),
+        token: None,
     }
 }
 

@@ -51,6 +51,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "controller",
             "fleet",
+            "pool",
             "provider",
             "proxy",
             "state_dir",

@@ -4,8 +4,11 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Folders that hold nothing that a person wrote.
+/// Folders that hold nothing that a person wrote, wherever they are.
 const SKIPPED_FOLDERS: [&str; 2] = [".git", "target"];
+
+/// What the fuzzers find, as cargo-fuzz puts it.
+const SKIPPED_PATHS: [&str; 3] = ["fuzz/artifacts", "fuzz/corpus", "fuzz/coverage"];
 
 /// One text file; `path` is relative to the root, with `/` between its parts.
 pub(crate) struct File {
@@ -67,7 +70,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) {
         let name = entry.file_name().into_string().expect("file names are UTF-8");
         let path = format!("{prefix}{name}");
         let kind = entry.file_type().expect("the repository is readable");
-        if SKIPPED_FOLDERS.contains(&name.as_str()) {
+        if SKIPPED_FOLDERS.contains(&name.as_str()) || SKIPPED_PATHS.contains(&path.as_str()) {
             continue;
         } else if kind.is_dir() {
             collect(&entry.path(), &format!("{path}/"), files);

@@ -21,8 +21,12 @@ const FOREIGN: [&str; 8] = [
     concat!("py", "pi.org"),
 ];
 
-/// Written by cargo, or recorded from the wire, not by people.
-const UNWRITTEN: [&str; 2] = ["Cargo.lock", "tests/fixtures/"];
+/// Written by cargo, or as it comes over the wire, every byte of which counts.
+const UNWRITTEN: [&str; 4] =
+    ["Cargo.lock", "fuzz/Cargo.lock", "tests/codec/corpus/", "tests/fixtures/"];
+
+/// Where the programs are: what is shipped, and what measures it.
+const PROGRAMS: [&str; 2] = ["src/", "bench/src/"];
 
 /// Unfinished work, foreign paths and hosts, stray blanks, and files that end badly.
 pub(crate) fn check_text(files: &[File]) -> Vec<Problem> {
@@ -31,7 +35,7 @@ pub(crate) fn check_text(files: &[File]) -> Vec<Problem> {
     written.flat_map(|file| check_lines(file).into_iter().chain(check_end(file))).collect()
 }
 
-/// Rust lines that are too wide, and files under `src/` that do not say what they are for.
+/// Rust lines that are too wide, and files of a program that do not say what they are for.
 pub(crate) fn check_rust(files: &[File]) -> Vec<Problem> {
     let rust = files.iter().filter(|file| file.is_rust());
     rust.flat_map(|file| wide_lines(file).into_iter().chain(check_purpose(file))).collect()
@@ -39,7 +43,7 @@ pub(crate) fn check_rust(files: &[File]) -> Vec<Problem> {
 
 /// Public functions with a `bool` parameter.
 pub(crate) fn check_signatures(sources: &[Source]) -> Vec<Problem> {
-    let product = sources.iter().filter(|source| source.path.starts_with("src/"));
+    let product = sources.iter().filter(|source| is_of_a_program(&source.path));
     product.flat_map(bool_parameters).collect()
 }
 
@@ -91,9 +95,13 @@ fn is_table_row(line: &str) -> bool {
 }
 
 fn check_purpose(file: &File) -> Option<Problem> {
-    let silent = file.path.starts_with("src/") && !file.text.starts_with("//! ");
+    let silent = is_of_a_program(&file.path) && !file.text.starts_with("//! ");
     let what = "the file does not start with `//! `";
     silent.then(|| Problem::new(&file.path, 1, what, "say in a sentence what it is for"))
+}
+
+fn is_of_a_program(path: &str) -> bool {
+    PROGRAMS.iter().any(|folder| path.starts_with(folder))
 }
 
 fn bool_parameters(source: &Source) -> Vec<Problem> {
@@ -163,6 +171,7 @@ mod tests {
         let wide = format!("//! {}\n", "é".repeat(COLUMNS_MAX - 3));
         assert_eq!(check("src/a.rs", "//! What it is for.\n"), 0);
         assert_eq!(check("src/a.rs", "use b;\n"), 1);
+        assert_eq!(check("bench/src/a.rs", "use b;\n"), 1);
         assert_eq!(check("tests/a.rs", "use b;\n"), 0);
         assert_eq!(check("src/a.rs", &wide), 1);
         assert_eq!(check("a.md", &wide), 0);

@@ -6,6 +6,7 @@
 mod system;
 mod traffic;
 
+mod affinity;
 mod backend;
 mod faults;
 mod inbound;

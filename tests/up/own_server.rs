@@ -102,12 +102,12 @@ fn answers(system: &System) -> Vec<String> {
 }
 
 /// A server that says its name, once per connection, for as long as the test lasts.
-struct Server {
-    address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
 }
 
 impl Server {
-    fn start(name: &'static str) -> Self {
+    pub(super) fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::{Instance, InstanceId, LaunchToken, Slot, Vitals};
+use crate::fleet::{Capacity, Instance, InstanceId, LaunchToken, Slot, Vitals};
 use crate::state_dir::{TEMPORARY_SUFFIX, remove_file, replace_file};
 
 /// How the name of a record ends.
@@ -81,6 +81,7 @@ impl Record {
             token: Some(self.token.clone()),
             address: Some(self.address.into()),
             control: self.control,
+            capacity: Capacity::ORDINARY,
             vitals,
             label: self.process.as_ref().map_or_else(String::new, |at| format!("pid {}", at.pid)),
             launched: self.launched,

@@ -1,0 +1,25 @@
+//! The clients. One thread; as little work per request as possible, because the origins run on
+//! the same core.
+
+mod engine;
+mod exchange;
+mod pace;
+mod plain;
+mod tally;
+
+pub(crate) use plain::{idle, transfer};
+pub(crate) use tally::Report;
+
+use crate::cli::LoadArgs;
+
+/// Printed when the measurement begins, and when it ends: whoever started this reads the CPU time
+/// of the subject at these moments.
+pub(crate) const STARTED: &str = "started";
+pub(crate) const STOPPED: &str = "stopped";
+
+/// Asks until the time is over, and prints the report as JSON in one line.
+pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
+    let report = engine::Engine::new(args)?.run()?;
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What is counted while the measurement lasts.
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+
+/// The longest latency that is told apart from longer ones.
+const LATENCY_MAX_NANOS: u64 = 60_000_000_000;
+
+/// Three digits: a percentile is within a thousandth of what was measured.
+const DIGITS: u8 = 3;
+
+/// What one measurement found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// Requests that were answered, or messages that came back.
+    pub(crate) requests: u64,
+    /// Those that failed, in whichever way.
+    pub(crate) errors: u64,
+    /// Connections that the subject closed between two requests.
+    pub(crate) closed: u64,
+    /// How long it was measured.
+    pub(crate) seconds: f64,
+    /// Latencies; with a rate, from when the request should have been sent.
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) p999_us: f64,
+    /// Bytes received from the subject.
+    pub(crate) bytes: u64,
+    /// Requests from the very first one on, before and after the measurement too.
+    pub(crate) requests_ever: u64,
+}
+
+pub(super) struct Tally {
+    started: Option<Moment>,
+    stopped: Option<Moment>,
+    report: Report,
+    latencies: Histogram<u64>,
+}
+
+impl Tally {
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_NANOS, DIGITS)?;
+        Ok(Self { started: None, stopped: None, report: Report::default(), latencies })
+    }
+
+    pub(super) fn start(&mut self, now: Moment) {
+        self.started = Some(now);
+    }
+
+    pub(super) fn stop(&mut self, now: Moment) {
+        self.stopped = Some(now);
+    }
+
+    fn counts(&self, begun: Moment) -> bool {
+        self.started.is_some_and(|started| begun >= started)
+            && self.stopped.is_none_or(|stopped| begun < stopped)
+    }
+
+    /// Counts a request that began at `begun` and ended well at `now`.
+    pub(super) fn done(&mut self, begun: Moment, now: Moment) {
+        self.report.requests_ever += 1;
+        // What was on its way at the start balances what is on its way at the end.
+        if self.started.is_some() && self.stopped.is_none() {
+            self.report.requests += 1;
+        }
+        if self.counts(begun) {
+            self.latencies.saturating_record(now.nanos_since(begun));
+        }
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.report.errors += 1;
+    }
+
+    pub(super) fn closed(&mut self) {
+        self.report.closed += 1;
+    }
+
+    pub(super) fn received(&mut self, bytes: usize) {
+        if self.started.is_some() && self.stopped.is_none() {
+            self.report.bytes += bytes as u64;
+        }
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.report.requests_ever + self.report.errors
+    }
+
+    pub(super) fn errors(&self) -> u64 {
+        self.report.errors
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a latency has fewer than 52 bits")]
+    pub(super) fn report(mut self) -> Report {
+        let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
+        let (p50_us, p99_us, p999_us) = (micros(0.5), micros(0.99), micros(0.999));
+        let nanos = self.stopped.unwrap_or_default().nanos_since(self.started.unwrap_or_default());
+        self.report.seconds = nanos as f64 / 1e9;
+        Report { p50_us, p99_us, p999_us, ..self.report }
+    }
+}

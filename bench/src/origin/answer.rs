@@ -1,0 +1,166 @@
+//! The bytes that an origin answers with, and how they get out when there is no room for them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::{FRAME_BYTES, MASKED_FRAME_BYTES};
+use crate::socket::transmit;
+
+/// The body of a small answer: with the head, what a small JSON answer of an API has.
+const SMALL_BODY_BYTES: usize = 133;
+
+/// The body of `/1m`.
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// The block that endless bodies repeat.
+const FILLER_BYTES: usize = 256 * 1024;
+
+/// What a client sends as `Sec-WebSocket-Key`, and what is answered: the example of RFC 6455, 1.3.
+pub(crate) const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const WEBSOCKET_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// Every answer, made once.
+pub(super) struct Answers {
+    small: Rc<[u8]>,
+    mebibyte: Rc<[u8]>,
+    missing: Rc<[u8]>,
+    pub(super) upgraded: Rc<[u8]>,
+    filler: Vec<u8>,
+}
+
+/// What is still to be sent on one connection.
+#[derive(Default)]
+pub(super) struct Output {
+    block: Option<Rc<[u8]>>,
+    offset: usize,
+    /// Bytes of filler after the block.
+    filler: u64,
+}
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        let upgraded = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n\r\n"
+        );
+        Self {
+            small: whole("200 OK", &[b'x'; SMALL_BODY_BYTES]),
+            mebibyte: whole("200 OK", &vec![b'x'; MEBIBYTE]),
+            missing: whole("404 Not Found", b"the origin has no such path\n"),
+            upgraded: upgraded.into_bytes().into(),
+            filler: vec![b'x'; FILLER_BYTES],
+        }
+    }
+
+    pub(super) fn is_upgrade(&self, request: &[u8]) -> bool {
+        request.starts_with(b"GET /ws ")
+    }
+}
+
+impl Output {
+    pub(super) fn is_empty(&self) -> bool {
+        self.block.is_none() && self.filler == 0
+    }
+
+    /// Answers a request that has no body.
+    pub(super) fn answer(
+        &mut self,
+        socket: &OwnedFd,
+        request: &[u8],
+        answers: &Answers,
+    ) -> io::Result<()> {
+        let path = request.splitn(3, |byte| *byte == b' ').nth(1).unwrap_or_default();
+        match path {
+            b"/" => self.send(socket, &answers.small),
+            b"/1m" => self.send(socket, &answers.mebibyte),
+            _ => match path.strip_prefix(b"/bytes/").and_then(number) {
+                None => self.send(socket, &answers.missing),
+                Some(count) => {
+                    self.block = Some(head("200 OK", count).into_bytes().into());
+                    self.filler = count;
+                    self.flush(socket, answers).map(|_| ())
+                }
+            },
+        }
+    }
+
+    /// Answers a request with a body: a short one like any other, a long one with its length.
+    pub(super) fn received(
+        &mut self,
+        socket: &OwnedFd,
+        total: u64,
+        answers: &Answers,
+    ) -> io::Result<()> {
+        if total < MEBIBYTE as u64 {
+            return self.send(socket, &answers.small);
+        }
+        self.send(socket, &whole("200 OK", total.to_string().as_bytes()))
+    }
+
+    /// Sends a block, after what is still waiting to be sent: there is nothing when the client
+    /// waits for one answer before it asks again.
+    pub(super) fn send(&mut self, socket: &OwnedFd, block: &Rc<[u8]>) -> io::Result<()> {
+        if !self.is_empty() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let sent = transmit(socket, block)?;
+        if sent < block.len() {
+            (self.block, self.offset) = (Some(Rc::clone(block)), sent);
+        }
+        Ok(())
+    }
+
+    /// Sends a message back as a server does, without the mask, which was all zeros.
+    pub(super) fn echo(&mut self, socket: &OwnedFd, frame: &[u8]) -> io::Result<()> {
+        let mut answer = [0; FRAME_BYTES];
+        let payload = MASKED_FRAME_BYTES - (FRAME_BYTES - 2);
+        answer[0] = frame[0];
+        answer[1] = frame[1] & 0x7f;
+        answer[2..].copy_from_slice(&frame[payload..]);
+        if transmit(socket, &answer)? < FRAME_BYTES {
+            // One small message at a time always fits.
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(())
+    }
+
+    /// Sends what there is room for; whether that was all.
+    pub(super) fn flush(&mut self, socket: &OwnedFd, answers: &Answers) -> io::Result<bool> {
+        if let Some(block) = &self.block {
+            self.offset += transmit(socket, &block[self.offset..])?;
+            if self.offset < block.len() {
+                return Ok(false);
+            }
+            (self.block, self.offset) = (None, 0);
+        }
+        while self.filler > 0 {
+            let longest = self.filler.min(FILLER_BYTES as u64);
+            let longest = usize::try_from(longest).expect("it is at most a block");
+            let sent = transmit(socket, &answers.filler[..longest])?;
+            if sent == 0 {
+                return Ok(false);
+            }
+            self.filler -= sent as u64;
+        }
+        Ok(true)
+    }
+}
+
+fn whole(status: &str, body: &[u8]) -> Rc<[u8]> {
+    let mut bytes = head(status, body.len() as u64).into_bytes();
+    bytes.extend_from_slice(body);
+    bytes.into()
+}
+
+/// A `Date` is part of it, as of every answer of a real origin; else a proxy would have to add one.
+fn head(status: &str, length: u64) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+         Content-Type: text/plain\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    str::from_utf8(text).ok()?.parse().ok()
+}
