@@ -16,9 +16,9 @@ pub const EJECTION_LONGEST: Duration = Duration::from_secs(30);
 /// Three answers in a row that did not come in time are no accident.
 pub const EJECTION_STRIKES: u32 = 3;
 
-/// Two retries after something was sent: with three endpoints each has been asked once, and a
-/// request that kills whatever gets it does not kill more than three.
-pub const RETRY_TRIES: u32 = 2;
+/// Three retries after something was sent: when three endpoints die under a request one after the
+/// other, it goes to what replaces them. One that kills whatever gets it kills no more than four.
+pub const RETRY_TRIES: u32 = 3;
 /// A fifth of the requests may be retried (what linkerd and Envoy settled on): a third of the
 /// traffic failing for long is an outage that retries would only deepen.
 pub const RETRY_PERCENT: u32 = 20;

@@ -221,7 +221,7 @@ fn a_request_that_kills_every_endpoint_is_given_up() {
     let proxy = Proxy::start(Settings { hold, ..settings() }, &[origin.address()]);
     let mut client = proxy.client();
     client.send(GET);
-    for _ in 0..3 {
+    for _ in 0..4 {
         let mut server = origin.accept();
         server.head();
         server.reset();

@@ -10,17 +10,26 @@ use rustix::process::Signal;
 use super::system::{Place, System, pid_in, signal};
 use super::traffic::{Client, Load};
 
+/// Says its answer in one write: no proxy could hide that a server was killed in the middle of one.
+const OWN_SERVER: &str = "\
+import http.server, sys
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.wfile.write(b'HTTP/1.0 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello')
+
+    def log_message(self, *_):
+        pass
+
+http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Hello).serve_forever()
+";
+
 #[test]
 fn a_server_of_ones_own_is_balanced_and_healed_the_same_way() {
     let place = Place::new();
-    place.write("index.html", "hello");
-    let root = place.write("own.toml", "").parent().unwrap().to_owned();
-    let text = format!(
-        "[instance]\ncommand = [\"python3\", \"-m\", \"http.server\", \"{{port}}\", \
-         \"--bind\", \"127.0.0.1\", \"--directory\", \"{}\"]\n",
-        root.display()
-    );
-    let config = place.write("own.toml", &text);
+    let script = place.write("own.py", OWN_SERVER);
+    let command = format!("[\"python3\", \"{}\", \"{{port}}\"]", script.display());
+    let config = place.write("own.toml", &format!("[instance]\ncommand = {command}\n"));
     let system = System::up_with(&place, &["-c", config.to_str().unwrap()]);
     let before = system.await_complete();
     assert_eq!((before.instances.serving, before.backend.desired), (3, 0));
