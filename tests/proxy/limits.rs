@@ -97,39 +97,6 @@ fn a_refused_client_reads_its_answer_although_it_goes_on_sending() {
     assert_eq!(client.rest(), "");
 }
 
-#[test]
-fn a_head_that_drips_is_a_408() {
-    let settings = timed(Timeouts { head: SHORT, ..Timeouts::default() });
-    assert_eq!(refusal(settings, "GET / HTTP/1.1\r\nHo"), 408);
-}
-
-#[test]
-fn a_connection_without_a_request_is_closed_without_a_word() {
-    let settings = timed(Timeouts { idle: SHORT, ..Timeouts::default() });
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings, &[origin.address()]);
-    assert_eq!(proxy.client().rest(), "");
-    // The same after a request.
-    let mut client = proxy.client();
-    client.send(GET);
-    origin.accept().send(OK);
-    client.answer();
-    assert_eq!(client.rest(), "");
-}
-
-#[test]
-fn a_body_that_stalls_is_a_408() {
-    let settings = timed(Timeouts { stall: SHORT, ..Timeouts::default() });
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings, &[origin.address()]);
-    let mut client = proxy.client();
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
-    let mut server = origin.accept();
-    assert_eq!(status(&client.answer().0), 408);
-    server.head();
-    assert_eq!(server.rest_or_reset().0, "he");
-}
-
 /// Nothing is held, and tried once: what cannot be done is told at once.
 fn hasty(timeouts: Timeouts) -> Settings {
     let hold = Hold { requests_max: 0, ..Hold::default() };
@@ -195,21 +162,6 @@ fn a_refused_client_that_does_not_leave_is_dropped() {
     assert_eq!(status(&client.answer().0), 405);
     assert_eq!(client.rest(), "");
     until("it is dropped", || proxy.counters().closed == 1);
-}
-
-#[test]
-fn an_endpoint_that_never_answers_is_a_504() {
-    let settings = timed(Timeouts { first_byte: SHORT, ..Timeouts::default() });
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings, &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    let (head, _) = client.answer();
-    assert_eq!(status(&head), 504);
-    assert!(field(&head, "proxy-status").unwrap().contains("http_response_timeout"));
-    server.head();
-    assert_eq!(server.rest_or_reset().0, "", "the connection was kept");
 }
 
 #[test]

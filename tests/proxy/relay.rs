@@ -98,20 +98,6 @@ fn a_body_that_lasts_until_the_close_becomes_chunks() {
 }
 
 #[test]
-fn a_client_of_1_0_gets_the_body_until_the_close() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send("GET / HTTP/1.0\r\n\r\n");
-    let mut server = origin.accept();
-    assert!(server.head().starts_with("GET / HTTP/1.1\r\n"));
-    server.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
-    let head = client.head();
-    assert_eq!(field(&head, "transfer-encoding"), None);
-    assert_eq!(client.rest(), "abc");
-}
-
-#[test]
 fn a_client_of_1_0_may_keep_its_connection() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
@@ -189,116 +175,6 @@ fn a_client_need_not_wait_for_the_100_that_it_expects() {
     assert_eq!((status(&head), body.as_str()), (200, "ok"));
     client.send(GET);
     assert!(server.head().starts_with("GET / "), "the connections were not used again");
-}
-
-#[test]
-fn what_has_no_body_is_not_waited_for() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let mut server = origin.accept();
-    server.head();
-    server.send("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
-    assert_eq!(field(&client.head(), "content-length"), Some("500"));
-    for answer in ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n"] {
-        client.send(GET);
-        server.head();
-        server.send(answer);
-        client.head();
-    }
-    client.send(GET);
-    server.head();
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
-}
-
-#[test]
-fn pipelined_requests_are_answered_in_order_and_sent_one_by_one() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.send(format!("{}{}{}", request("/1"), request("/2"), request("/3")));
-    let mut server = origin.accept();
-    for path in ["/1", "/2", "/3"] {
-        let head = server.head();
-        assert!(head.starts_with(&format!("GET {path} ")), "{head}");
-        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{path}"));
-    }
-    for path in ["/1", "/2", "/3"] {
-        assert_eq!(client.answer().1, path);
-    }
-}
-
-#[test]
-fn the_body_follows_the_100_that_the_endpoint_sends() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    let expect = "Expect: 100-continue";
-    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n{expect}\r\n\r\n"));
-    let mut server = origin.accept();
-    assert_eq!(field(&server.head(), "expect"), Some("100-continue"));
-    server.send("HTTP/1.1 100 Continue\r\n\r\n");
-    assert_eq!(status(&client.head()), 100);
-    client.send("hello");
-    assert_eq!(server.body(5), "hello");
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
-}
-
-#[test]
-fn an_answer_instead_of_a_100_ends_the_connection() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    let expect = "Expect: 100-continue";
-    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n{expect}\r\n\r\n"));
-    let mut server = origin.accept();
-    server.head();
-    server.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
-    let (head, body) = client.answer();
-    assert_eq!((status(&head), body.as_str()), (403, "no"));
-    assert_eq!(field(&head, "connection"), Some("close"));
-    // What looks like a request is the body that was announced.
-    client.send(GET);
-    assert_eq!(client.rest(), "");
-    assert_eq!(proxy.counters().requests, 1);
-}
-
-#[test]
-fn early_hints_pass_and_a_100_that_nobody_asked_for_does_not() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send("HTTP/1.1 100 Continue\r\n\r\n");
-    server.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n");
-    let head = client.head();
-    assert_eq!((status(&head), field(&head, "link")), (103, Some("</style.css>")));
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
-}
-
-#[test]
-fn bytes_that_nobody_asked_for_are_never_an_answer() {
-    let origin = Origin::new();
-    let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
-    assert_eq!(client.answer().1, "ok");
-    client.send(GET);
-    let mut second = origin.accept();
-    second.head();
-    second.send(OK);
-    assert_eq!(client.answer().1, "ok");
-    assert_eq!(server.rest_or_reset().0, "", "the first connection was not given up");
 }
 
 #[test]
