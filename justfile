@@ -33,6 +33,15 @@ doc:
 conformance:
     cargo test --locked --test conformance -- --ignored --nocapture comparison
 
+# Live so many simulated fleets, from the first seed or from another one on.
+simulate seeds="10000" first="0":
+    CLOUDAPS_SEEDS={{ seeds }} CLOUDAPS_SEED={{ first }} cargo test --release --locked \
+        --test simulation -- --ignored --exact --nocapture many_worlds
+
+# Write docs/simulation.md: the laws, and after how many seeds each deliberate bug is found.
+simulation-table:
+    cargo test --locked --test simulation -- --ignored --exact --nocapture table
+
 # Check the dependencies' licences, advisories and sources (needs cargo-deny).
 deny:
     cargo deny --locked check
