@@ -25,6 +25,12 @@ pub(super) struct Download<'a> {
     /// How slowly the client may read.
     pace: Pace,
     is_whole: bool,
+    /// Whether the client got anything.
+    is_begun: bool,
+    /// Bytes of the body that the client's system took, all that were read but for...
+    sent: &'a mut u64,
+    /// ...those in `reply`.
+    unsent: u64,
 }
 
 /// Why an answer was cut short.
@@ -45,6 +51,7 @@ impl<'a> Download<'a> {
         answering: Answering<'a>,
         delivery: Framing,
         settings: &Settings,
+        sent: &'a mut u64,
     ) -> Result<Self, Cut> {
         let Answering { answer, response, reply, .. } = answering;
         let mut download = Self {
@@ -55,6 +62,9 @@ impl<'a> Download<'a> {
             stall: settings.timeouts.stall,
             pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
             is_whole: false,
+            is_begun: false,
+            sent,
+            unsent: 0,
         };
         download.is_whole = download.absorb()?;
         Ok(download)
@@ -69,6 +79,8 @@ impl<'a> Download<'a> {
                 _ => Cut::Client,
             })?;
             self.reply.clear();
+            self.is_begun = true;
+            *self.sent += std::mem::take(&mut self.unsent);
             if self.is_whole {
                 return Ok(());
             }
@@ -78,6 +90,11 @@ impl<'a> Download<'a> {
                 _ => self.absorb()?,
             };
         }
+    }
+
+    /// Whether the client got the beginning of it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     /// Whether the endpoint sent more than its answer.
@@ -90,6 +107,7 @@ impl<'a> Download<'a> {
     fn absorb(&mut self) -> Result<bool, Cut> {
         if !self.body.is_done() {
             let decoded = self.body.decode(self.answer.filled_mut()).map_err(|_| Cut::Endpoint)?;
+            self.unsent += decoded.data.len() as u64;
             frame(self.reply, &self.answer.filled()[decoded.data], self.framing);
             self.answer.consume(decoded.consumed);
         }

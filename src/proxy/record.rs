@@ -1,8 +1,11 @@
 //! What is remembered of a request for when its head has been used up.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use crate::http1::{Form, RequestHead};
+use super::access_log::{Asked, Lines, Said, Trail};
+use super::client::Client;
+use crate::http1::{Form, RequestHead, RequestId};
 
 /// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
 /// are as good as not sent.
@@ -14,13 +17,22 @@ pub(super) struct Record {
     /// Who sent it, once that is known.
     pub(super) sender: Option<IpAddr>,
     accept: Vec<u8>,
+    /// What its line in the access log will say.
+    pub(super) trail: Trail,
 }
 
 impl Record {
     /// Begins another request, of which nothing is known yet.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn begin(&mut self, lines: Option<&Rc<Lines>>) {
         self.sender = None;
         self.accept.clear();
+        self.trail.begin(lines);
+    }
+
+    /// Takes down a request that was read, or was refused while it was.
+    pub(super) fn open_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+        let sender = self.sender.unwrap_or(client.identity().address);
+        self.trail.open(&Asked { id, client: sender, peer: client.socket_address, said });
     }
 
     /// Takes down what a head says, whose text is in `bytes`.

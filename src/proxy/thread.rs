@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::access_log::Lines;
 use super::buffer::{Buffer, Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
@@ -33,6 +34,8 @@ pub(super) struct Thread {
     pub(super) index: usize,
     pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
+    /// The thread's side of the access log, if there is one.
+    pub(super) lines: Option<Rc<Lines>>,
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
     pub(super) reports: mpsc::Sender<Report>,
@@ -78,11 +81,12 @@ impl Thread {
         tally: Arc<Tally>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        let Starting { index, settings, authority, per_client, seed } = starting;
+        let Starting { index, settings, authority, per_client, outlet, seed } = starting;
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
             index,
             settings,
+            lines: outlet.map(|outlet| Rc::new(Lines::new(outlet, Arc::clone(&tally)))),
             tally,
             authority,
             reports,
@@ -154,6 +158,9 @@ impl Thread {
             self.tick.set(self.tick.get().wrapping_add(1));
             self.date.set(http1::date(clock::wall()));
             self.failures.borrow_mut().tell_more();
+            if let Some(lines) = &self.lines {
+                lines.tell_drops();
+            }
             self.known.borrow().sweep(oldest(self.tick.get(), upstream_idle));
             self.sweep_clients(oldest(self.tick.get(), idle));
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::access_log::Notes;
 use super::client::Client;
 use super::error::{Error, Kind};
 use super::report::Failure;
@@ -99,6 +100,7 @@ impl<'a> Tries<'a> {
         &mut self,
         fault: Fault,
         upload: &mut Upload<'_>,
+        notes: &mut Notes,
     ) -> Result<(), Error> {
         let Fault { failure, progress, upstream, is_reused } = fault;
         if is_reused && failure == Failure::Reset {
@@ -117,14 +119,18 @@ impl<'a> Tries<'a> {
             }
             Decision::Hold => {
                 self.left = self.left.saturating_sub(progress.tries_spent());
-                self.wait(upload).await
+                self.wait(upload, notes).await
             }
             Decision::Fail => Err(Error::upstream(Kind::Endpoint(failure))),
         }
     }
 
     /// Waits until there may be something new to try.
-    pub(super) async fn wait(&mut self, upload: &mut Upload<'_>) -> Result<(), Error> {
+    pub(super) async fn wait(
+        &mut self,
+        upload: &mut Upload<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), Error> {
         let (until, pause) = self.hold(upload.bytes())?;
         let now = clock::now();
         if now >= until {
@@ -135,12 +141,14 @@ impl<'a> Tries<'a> {
         if self.thread.snapshot_number() != self.snapshot {
             return Ok(());
         }
-        tokio::select! {
+        let waited = tokio::select! {
             biased;
             () = self.thread.changed.notified() => Ok(()),
             () = sleep(pause.min(until.since(now))) => Ok(()),
             () = upload.gone(self.client) => Err(Error::downstream(Kind::Gone)),
-        }
+        };
+        notes.note_held(clock::now().since(now));
+        waited
     }
 
     /// Joins those that wait, or goes on waiting: until when, and how long this time.

@@ -11,6 +11,7 @@ use super::io;
 use super::report::Failure;
 use super::socket::Socket;
 use crate::address::Address;
+use crate::clock;
 use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
@@ -18,6 +19,8 @@ use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 pub(super) struct Upstream {
     pub(super) id: EndpointId,
     pub(super) address: Address,
+    /// The address as text, for the access log.
+    pub(super) name: Box<str>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) token: Option<Token>,
     thread: usize,
@@ -80,6 +83,8 @@ pub(super) struct Link {
     seat: Seat,
     connection: Rc<Connection>,
     pub(super) is_reused: bool,
+    /// How long it took to open, if it was opened for this request.
+    pub(super) opened_in: Option<Duration>,
 }
 
 /// A request counted as in flight.
@@ -108,6 +113,7 @@ impl Upstream {
         Self {
             id: endpoint.id,
             address: endpoint.address.clone(),
+            name: endpoint.address.to_string().into(),
             traffic: Arc::clone(&endpoint.traffic),
             token: endpoint.token,
             thread,
@@ -151,10 +157,12 @@ impl Upstream {
             Reuse::Never => None,
         };
         if let Some(connection) = idle {
-            return Ok(Link { seat, connection, is_reused: true });
+            return Ok(Link { seat, connection, is_reused: true, opened_in: None });
         }
+        let since = clock::now();
         let connection = seat.0.open(connect).await?;
-        Ok(Link { seat, connection, is_reused: false })
+        let opened_in = Some(clock::now().since(since));
+        Ok(Link { seat, connection, is_reused: false, opened_in })
     }
 
     /// Closes what has been idle since before tick `oldest` or is no longer quiet.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cloudaps::address::Address;
 use cloudaps::clock;
 use cloudaps::pool::{Balance, Endpoint, EndpointId, Pool, Secret, Standing, Traffic, Weight};
-use cloudaps::proxy::{Counters, Engine, Report, Running, Settings};
+use cloudaps::proxy::{AccessLog, Counters, Engine, Report, Running, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::sync::{mpsc, watch};
@@ -48,7 +48,19 @@ impl Proxy {
 
     /// The same, listening elsewhere.
     pub(super) fn start_at(at: SocketAddr, settings: Settings, addresses: &[Address]) -> Self {
-        Self::start_all(at, settings, addresses, (Balance::default(), None))
+        let engine = Engine::bind(at, settings).unwrap();
+        Self::start_engine(engine, addresses, (Balance::default(), None))
+    }
+
+    /// The same, with an access log.
+    pub(super) fn start_logging(
+        settings: Settings,
+        addresses: &[SocketAddr],
+        log: AccessLog,
+    ) -> Self {
+        let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
+        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        Self::start_engine(engine.log_to(log), &addresses, (Balance::default(), None))
     }
 
     /// The same, balanced in another way, and with what sticky clients are told by.
@@ -59,16 +71,15 @@ impl Proxy {
         secret: Option<Secret>,
     ) -> Self {
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::start_all(at, settings, addresses, (balance, secret))
+        let engine = Engine::bind(at, settings).unwrap();
+        Self::start_engine(engine, addresses, (balance, secret))
     }
 
-    fn start_all(
-        at: SocketAddr,
-        settings: Settings,
+    fn start_engine(
+        engine: Engine,
         addresses: &[Address],
         (balance, secret): (Balance, Option<Secret>),
     ) -> Self {
-        let engine = Engine::bind(at, settings).unwrap();
         let (pool, followed) = watch::channel(Arc::new(Pool::new(Vec::new(), balance)));
         let (sender, reports) = mpsc::channel(256);
         let mut proxy = Self {
@@ -130,6 +141,11 @@ impl Proxy {
 
     pub(super) fn client(&self) -> Wire {
         Wire::connect(self.address)
+    }
+
+    /// The access log was moved away.
+    pub(super) fn reopen_log(&self) {
+        self.running().reopen_log();
     }
 
     fn running(&self) -> &Running {
