@@ -129,6 +129,12 @@ impl Tried {
         self.len > 0 && self.ids.contains(&Some(id))
     }
 
+    /// Whether nothing was tried.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Forgets all: after a hold every endpoint deserves another try.
     pub fn clear(&mut self) {
         *self = Self::default();

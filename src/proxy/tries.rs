@@ -29,6 +29,9 @@ pub(super) struct Tries<'a> {
     left: u32,
     /// The number of the snapshot that was picked from last.
     snapshot: u64,
+    /// How the last try failed. Forgotten when nothing serves any more: that is worse, and it is
+    /// what the client has to be told.
+    failure: Option<Failure>,
     hold: Option<Hold>,
 }
 
@@ -74,6 +77,7 @@ impl<'a> Tries<'a> {
             },
             left: thread.settings.retry.tries,
             snapshot: 0,
+            failure: None,
             hold: None,
         }
     }
@@ -82,6 +86,9 @@ impl<'a> Tries<'a> {
     pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
         let (snapshot, picked) = self.thread.pick(&self.tried, self.ties);
         self.snapshot = snapshot;
+        if picked.is_none() && self.tried.is_empty() {
+            self.failure = None;
+        }
         picked
     }
 
@@ -103,6 +110,7 @@ impl<'a> Tries<'a> {
         notes: &mut Notes,
     ) -> Result<(), Error> {
         let Fault { failure, progress, upstream, is_reused } = fault;
+        self.failure = Some(failure);
         if is_reused && failure == Failure::Reset {
             // It says nothing about the endpoint but that the others may be closed, too.
             self.reuse = Reuse::Never;
@@ -134,7 +142,7 @@ impl<'a> Tries<'a> {
         let (until, pause) = self.hold(upload.bytes())?;
         let now = clock::now();
         if now >= until {
-            return Err(Error::upstream(Kind::NoneInTime));
+            return Err(reason(self.failure, Kind::NoneInTime));
         }
         self.tried.clear();
         // A snapshot that came during the last try is news already.
@@ -160,7 +168,8 @@ impl<'a> Tries<'a> {
                 hold
             }
             none => {
-                let place = self.thread.hold(bytes).ok_or(Error::upstream(Kind::HoldFull))?;
+                let place = self.thread.hold(bytes);
+                let place = place.ok_or_else(|| reason(self.failure, Kind::HoldFull))?;
                 let until = (clock::now() + limits.timeout).min(self.deadline);
                 none.insert(Hold { _place: place, until, pause: limits.pause_first })
             }
@@ -175,4 +184,10 @@ impl<'a> Tries<'a> {
             budget: self.thread.has_retry(clock::now()),
         }
     }
+}
+
+/// Why a request that cannot wait any longer fails: as its last try did, if something serves that
+/// could be tried, and otherwise because there is nothing.
+fn reason(failure: Option<Failure>, nothing: Kind) -> Error {
+    Error::upstream(failure.map_or(nothing, Kind::Endpoint))
 }

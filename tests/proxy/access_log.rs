@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudaps::pool::Standing;
-use cloudaps::proxy::{AccessLog, Inbound, LogFormat, Settings, Timeouts};
+use cloudaps::proxy::{AccessLog, Hold, Inbound, LogFormat, Settings, Timeouts};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -193,6 +193,21 @@ fn a_request_that_nobody_answers_says_why() {
     let expected =
         serde_json::json!([502, "server", "connection_terminated", 5, body.len(), 1, "#0"]);
     assert_eq!(Value::from(values(&line, names).to_vec()), expected);
+}
+
+#[test]
+fn a_request_that_waited_in_vain_names_its_last_failure() {
+    let hold = Hold { timeout: Duration::from_millis(50), ..Hold::default() };
+    let (refusing, _port) = Origin::refusing();
+    let logging = Logging::start(Settings { hold, ..settings() }, &[refusing]);
+    let mut client = logging.proxy.client();
+    client.send(GET);
+    assert_eq!(status(&client.answer().0), 502);
+    let line = logging.line();
+    let names = ["status", "side", "error", "endpoint", "connect_us", "first_byte_us"];
+    let expected = serde_json::json!([502, "server", "connection_refused", "#0", null, null]);
+    assert_eq!(Value::from(values(&line, names).to_vec()), expected);
+    assert!(line["tries"].as_u64() > Some(1) && line["hold_us"].as_u64() >= Some(49_000), "{line}");
 }
 
 #[test]
