@@ -31,8 +31,10 @@ impl Record {
 
     /// Takes down a request that was read, or was refused while it was.
     pub(super) fn open_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
-        let sender = self.sender.unwrap_or(client.identity().address);
-        self.trail.open(&Asked { id, client: sender, peer: client.socket_address, said });
+        let (identity, peer) = (client.identity(), client.socket_address);
+        let client = self.sender.unwrap_or(identity.address);
+        let client_text = (client == identity.address).then(|| identity.peer.address());
+        self.trail.open(&Asked { id, client, client_text, peer, said });
     }
 
     /// Takes down what a head says, whose text is in `bytes`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::access_log;
 use super::io;
 use super::report::Failure;
 use super::socket::Socket;
@@ -19,8 +20,8 @@ use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 pub(super) struct Upstream {
     pub(super) id: EndpointId,
     pub(super) address: Address,
-    /// The address as text, for the access log.
-    pub(super) name: Box<str>,
+    /// What the access log says of it.
+    pub(super) shown: Box<[u8]>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) token: Option<Token>,
     thread: usize,
@@ -113,7 +114,7 @@ impl Upstream {
         Self {
             id: endpoint.id,
             address: endpoint.address.clone(),
-            name: endpoint.address.to_string().into(),
+            shown: access_log::endpoint(endpoint.id, &endpoint.address),
             traffic: Arc::clone(&endpoint.traffic),
             token: endpoint.token,
             thread,

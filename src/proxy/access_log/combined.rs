@@ -1,16 +1,13 @@
 //! A line in the format that Apache and nginx call `combined`:
 //! `CLIENT - - [TIME] "REQUEST" STATUS SENT "REFERER" "USER-AGENT"`.
 
-use super::text::{
-    AGENT_MAX, LINE_MAX, METHOD_MAX, REFERER_MAX, TARGET_MAX, push_address, push_combined,
-    push_number,
-};
+use super::text::{AGENT_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_combined, push_number};
 use super::trail::{Asked, Ended, Said, agent_and_referer};
 use crate::http1::Version;
 
 /// Writes what stands before the time.
 pub(super) fn push_client(out: &mut Vec<u8>, asked: &Asked<'_>) {
-    push_address(out, asked.client);
+    asked.push_client(out);
     out.extend_from_slice(b" - - [");
 }
 
@@ -23,7 +20,7 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) -> usize {
             [None, None]
         }
         Said::Head { head, bytes } => {
-            push_combined(out, head.method_token(bytes), METHOD_MAX);
+            out.extend_from_slice(head.method_token(bytes));
             out.push(b' ');
             out.extend_from_slice(head.path_prefix());
             push_combined(out, head.path(bytes), TARGET_MAX);

@@ -23,13 +23,13 @@ pub(super) struct LogFile {
     owed: Vec<u8>,
 }
 
-/// What came of writing a batch.
+/// Lines that could not all be written.
 #[derive(Debug)]
-pub(super) struct Written {
-    /// Lines that are in the file, or whose rest is owed to it.
-    pub(super) lines: u64,
+pub(super) struct Cut {
+    /// Those that are in the file, or whose rest is owed to it.
+    pub(super) written: u64,
     /// Why the others are not.
-    pub(super) failure: Option<io::Error>,
+    pub(super) error: io::Error,
 }
 
 impl LogFile {
@@ -57,19 +57,18 @@ impl LogFile {
     }
 
     /// Appends lines. A pipe that is full is waited for until `until`.
-    pub(super) fn write(&mut self, bytes: &[u8], until: Instant) -> Written {
-        if let Err(error) = self.pay(until) {
-            return Written { lines: 0, failure: Some(error) };
-        }
+    pub(super) fn write(&mut self, bytes: &[u8], until: Instant) -> Result<(), Cut> {
+        self.pay(until).map_err(|error| Cut { written: 0, error })?;
         let (count, failure) = write_all(&self.file, bytes, until);
+        let Some(error) = failure else { return Ok(()) };
         let (gone, rest) = bytes.split_at(count);
-        let mut lines = count_lines(gone);
+        let mut written = count_lines(gone);
         if gone.last().is_some_and(|&byte| byte != b'\n') {
             let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
             self.owed.extend_from_slice(&rest[..end]);
-            lines += 1;
+            written += 1;
         }
-        Written { lines, failure }
+        Err(Cut { written, error })
     }
 
     fn pay(&mut self, until: Instant) -> io::Result<()> {

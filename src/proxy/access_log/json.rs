@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::text::{
-    ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, METHOD_MAX, REFERER_MAX, TARGET_MAX, push_address,
-    push_json, push_number,
+    ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_address, push_json,
+    push_number,
 };
 use super::trail::{Asked, Ended, Said, agent_and_referer};
+use crate::address::Address;
 use crate::http1::{RequestHead, Version};
+use crate::pool::EndpointId;
 
 /// What stands before the time.
 pub(super) const START: &[u8] = b"{\"time\":\"";
@@ -18,7 +20,7 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) {
     // Its characters mean nothing in JSON.
     out.extend_from_slice(asked.id.as_bytes());
     out.extend_from_slice(b"\",\"client\":\"");
-    push_address(out, asked.client);
+    asked.push_client(out);
     if asked.peer != asked.client {
         out.extend_from_slice(b"\",\"peer\":\"");
         push_address(out, asked.peer);
@@ -31,8 +33,10 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) {
 }
 
 fn push_head(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
-    push_field(out, b",\"method\":\"", head.method_token(bytes), METHOD_MAX);
-    out.extend_from_slice(b",\"target\":\"");
+    // The characters of a token mean nothing in JSON, and there are a few.
+    out.extend_from_slice(b",\"method\":\"");
+    out.extend_from_slice(head.method_token(bytes));
+    out.extend_from_slice(b"\",\"target\":\"");
     out.extend_from_slice(head.path_prefix());
     push_json(out, head.path(bytes), TARGET_MAX);
     out.extend_from_slice(match head.version() {
@@ -49,6 +53,14 @@ fn push_head(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
     if let Some(value) = referer {
         push_field(out, b",\"referer\":\"", value, REFERER_MAX);
     }
+}
+
+/// What is said of an endpoint.
+pub(in crate::proxy) fn endpoint(id: EndpointId, address: &Address) -> Box<[u8]> {
+    let mut out = b",\"endpoint\":\"#".to_vec();
+    push_number(&mut out, id.number());
+    push_field(&mut out, b"\",\"address\":\"", address.to_string().as_bytes(), ADDRESS_MAX);
+    out.into()
 }
 
 /// Writes what became of it, and the end of the line.
@@ -69,9 +81,7 @@ pub(super) fn push_ended(out: &mut Vec<u8>, ended: &Ended<'_>) {
     push_count(out, b",\"total_us\":", micros(ended.at.since(ended.begun)));
     push_count(out, b",\"tries\":", notes.tries.into());
     if let Some(upstream) = &notes.upstream {
-        out.extend_from_slice(b",\"endpoint\":\"#");
-        push_number(out, upstream.id.number());
-        push_field(out, b"\",\"address\":\"", upstream.name.as_bytes(), ADDRESS_MAX);
+        out.extend_from_slice(&upstream.shown);
         out.extend_from_slice(match notes.is_reused {
             true => b",\"reused\":true",
             false => b",\"reused\":false",

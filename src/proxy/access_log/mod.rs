@@ -19,6 +19,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub(super) use json::endpoint;
 pub(super) use lines::Lines;
 pub(super) use trail::{Asked, Notes, Said, Trail};
 pub(super) use writer::{Outlet, Writer};

@@ -48,7 +48,7 @@ impl Queue {
 
 fn asked<'a>(id: &'a RequestId, said: Said<'a>) -> Asked<'a> {
     let client = IpAddr::from([192, 0, 2, 7]);
-    Asked { id, client, peer: client, said }
+    Asked { id, client, client_text: None, peer: client, said }
 }
 
 /// The line of one request.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lines::Lines;
+use super::text::push_address;
 use crate::clock::{self, Instant};
 use crate::http1::{RequestHead, RequestId};
 use crate::proxy::error::{Error, Side};
@@ -57,6 +58,8 @@ pub(in crate::proxy) struct Notes {
 pub(in crate::proxy) struct Asked<'a> {
     pub(in crate::proxy) id: &'a RequestId,
     pub(in crate::proxy) client: IpAddr,
+    /// The same as text, if it is at hand.
+    pub(in crate::proxy) client_text: Option<&'a str>,
     /// Who is at the other end of the socket.
     pub(in crate::proxy) peer: IpAddr,
     pub(in crate::proxy) said: Said<'a>,
@@ -79,6 +82,15 @@ pub(super) struct Ended<'a> {
     pub(super) notes: &'a Notes,
     pub(super) received: u64,
     pub(super) sent: u64,
+}
+
+impl Asked<'_> {
+    pub(super) fn push_client(&self, out: &mut Vec<u8>) {
+        match self.client_text {
+            Some(text) => out.extend_from_slice(text.as_bytes()),
+            None => push_address(out, self.client),
+        }
+    }
 }
 
 impl Trail {
