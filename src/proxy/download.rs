@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use super::access_log::Notes;
 use super::answering::Answering;
 use super::buffer::Buffer;
 use super::client::Client;
@@ -25,11 +26,9 @@ pub(super) struct Download<'a> {
     /// How slowly the client may read.
     pace: Pace,
     is_whole: bool,
-    /// Whether the client got anything.
-    is_begun: bool,
-    /// Bytes of the body that the client's system took, all that were read but for...
-    sent: &'a mut u64,
-    /// ...those in `reply`.
+    status: u16,
+    notes: &'a mut Notes,
+    /// Bytes of the body that are in `reply`, without what frames them.
     unsent: u64,
 }
 
@@ -51,7 +50,7 @@ impl<'a> Download<'a> {
         answering: Answering<'a>,
         delivery: Framing,
         settings: &Settings,
-        sent: &'a mut u64,
+        notes: &'a mut Notes,
     ) -> Result<Self, Cut> {
         let Answering { answer, response, reply, .. } = answering;
         let mut download = Self {
@@ -62,8 +61,8 @@ impl<'a> Download<'a> {
             stall: settings.timeouts.stall,
             pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
             is_whole: false,
-            is_begun: false,
-            sent,
+            status: response.status(),
+            notes,
             unsent: 0,
         };
         download.is_whole = download.absorb()?;
@@ -79,8 +78,7 @@ impl<'a> Download<'a> {
                 _ => Cut::Client,
             })?;
             self.reply.clear();
-            self.is_begun = true;
-            *self.sent += std::mem::take(&mut self.unsent);
+            self.notes.note_sent(self.status, std::mem::take(&mut self.unsent));
             if self.is_whole {
                 return Ok(());
             }
@@ -90,11 +88,6 @@ impl<'a> Download<'a> {
                 _ => self.absorb()?,
             };
         }
-    }
-
-    /// Whether the client got the beginning of it.
-    pub(super) fn is_begun(&self) -> bool {
-        self.is_begun
     }
 
     /// Whether the endpoint sent more than its answer.

@@ -46,6 +46,11 @@ impl Record {
         }
     }
 
+    /// What outlives the request, if there is a log. In a box, for few connections need the room.
+    pub(super) fn take_trail(&mut self) -> Option<Box<Trail>> {
+        self.trail.is_due().then(|| Box::new(std::mem::take(&mut self.trail)))
+    }
+
     /// The form of answer that the client would rather read.
     pub(super) fn form(&self) -> Form {
         Form::preferred(&self.accept)

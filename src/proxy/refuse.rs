@@ -67,8 +67,8 @@ async fn say(
     let stall = thread.settings.timeouts.stall;
     let said = io::write_all(stall, &client.stream, &space.reply).await;
     if said.is_ok() {
-        let trail = &mut space.record.trail;
-        (trail.notes.status, trail.sent) = (Some(status), length as u64);
+        let notes = &mut space.record.trail.notes;
+        (notes.status, notes.sent) = (Some(status), length as u64);
     }
     match (said, persistence) {
         (Ok(()), Persistence::KeepAlive) => After::KeepAlive,

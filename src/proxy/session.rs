@@ -61,8 +61,6 @@ struct Exchange<'a> {
     upload: Upload<'a>,
     answering: Answering<'a>,
     notes: &'a mut Notes,
-    /// Bytes of the answer's body that the client has got.
-    sent: &'a mut u64,
 }
 
 /// Serves a client until either side ends the connection.
@@ -81,8 +79,8 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
             client.linger(&mut space.inbound, thread.settings.timeouts.linger).await;
         }
         let trail = match after {
-            After::Tunnel(_) => std::mem::take(&mut space.record.trail),
-            _ => Trail::default(),
+            After::Tunnel(_) => space.record.take_trail(),
+            _ => None,
         };
         thread.give_space(space);
         match after {
@@ -175,7 +173,7 @@ impl<'a> Exchange<'a> {
         let Workspace { inbound, request, outbound, answer, response, reply, record } = space;
         let identity = client.identity();
         let sender = record.sender.unwrap_or(identity.address);
-        let Trail { notes, received, sent, .. } = &mut record.trail;
+        let Trail { notes, received, .. } = &mut record.trail;
         let subject = Subject { client: Some(sender), request_id: Some(id) };
         let hop = Hop {
             forwarding: identity.forwarding,
@@ -190,19 +188,7 @@ impl<'a> Exchange<'a> {
         inbound.consume(request.len());
         let upload = Upload::begin(inbound, outbound, received, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self {
-            thread,
-            client,
-            subject,
-            alarm,
-            request,
-            id,
-            ties,
-            upload,
-            answering,
-            notes,
-            sent,
-        })
+        Ok(Self { thread, client, subject, alarm, request, id, ties, upload, answering, notes })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
@@ -306,14 +292,12 @@ impl<'a> Exchange<'a> {
         }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head(&link));
         let (repeat, rest) = (self.repeat(), self.rest());
-        let Self { thread, client, subject, request, mut upload, answering, notes, sent, .. } =
-            self;
+        let Self { thread, client, subject, request, mut upload, answering, notes, .. } = self;
         let (status, persistence) = (answering.response.status(), answering.response.persistence());
-        let begun = Download::begin(answering, delivery.framing, &thread.settings, sent);
+        let begun = Download::begin(answering, delivery.framing, &thread.settings, notes);
         // Not a byte has gone out yet, so the client can still be told.
         let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);
-        notes.status = Some(status);
         let is_kept = persistence == Persistence::KeepAlive;
         let relayed = tokio::select! {
             biased;
@@ -321,7 +305,6 @@ impl<'a> Exchange<'a> {
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            notes.status = notes.status.filter(|_| download.is_begun());
             return Ok(cut_short(thread, cut, delivery.framing, (subject, notes)));
         }
         // Never again a connection about which anything is odd.

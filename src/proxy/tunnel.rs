@@ -27,7 +27,8 @@ struct Tunnel<'a> {
     thread: &'a Thread,
     client: &'a Client,
     link: &'a Link,
-    trail: RefCell<Trail>,
+    /// What the access log will say, if there is one.
+    trail: RefCell<Option<Box<Trail>>>,
     /// When a byte was last taken from either side.
     moved: Cell<Instant>,
     /// How long both may be silent.
@@ -51,7 +52,7 @@ const IDLE: Ended = Ended(Side::Balancer, "tunnel_idle");
 
 /// Joins a client and an endpoint until both have said all, one fails, or neither has spoken for
 /// the idle limit.
-pub(super) async fn run(thread: &Thread, client: &Client, link: Link, trail: Trail) {
+pub(super) async fn run(thread: &Thread, client: &Client, link: Link, trail: Option<Box<Trail>>) {
     link.set_role(Role::Switched);
     for stream in [&client.stream, link.stream()] {
         // Refused, the idle limit ends the tunnel as well, only later.
@@ -69,11 +70,11 @@ pub(super) async fn run(thread: &Thread, client: &Client, link: Link, trail: Tra
     };
     let mut trail = tunnel.trail.into_inner();
     if let Err(Ended(side, how)) = ended {
-        trail.notes.note_ended_by(side, how);
+        trail.iter_mut().for_each(|trail| trail.notes.note_ended_by(side, how));
         // Neither protocol nor client may take this for an orderly end.
         client.reset();
     }
-    trail.close();
+    trail.iter_mut().for_each(|trail| trail.close());
 }
 
 impl Tunnel<'_> {
@@ -107,9 +108,10 @@ impl Tunnel<'_> {
 
     fn count(&self, way: Way, bytes: usize) {
         let mut trail = self.trail.borrow_mut();
+        let Some(trail) = trail.as_deref_mut() else { return };
         match way {
             Way::Up => trail.received += bytes as u64,
-            Way::Down => trail.sent += bytes as u64,
+            Way::Down => trail.notes.sent += bytes as u64,
         }
     }
 

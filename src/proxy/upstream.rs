@@ -41,6 +41,8 @@ pub(super) struct Upstream {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Socket,
+    /// How long it took to open.
+    opened_in: Duration,
     role: Cell<Role>,
     /// The tick of the thread's clock in which it was given back.
     idle_since: Cell<u32>,
@@ -84,8 +86,6 @@ pub(super) struct Link {
     seat: Seat,
     connection: Rc<Connection>,
     pub(super) is_reused: bool,
-    /// How long it took to open, if it was opened for this request.
-    pub(super) opened_in: Option<Duration>,
 }
 
 /// A request counted as in flight.
@@ -158,12 +158,10 @@ impl Upstream {
             Reuse::Never => None,
         };
         if let Some(connection) = idle {
-            return Ok(Link { seat, connection, is_reused: true, opened_in: None });
+            return Ok(Link { seat, connection, is_reused: true });
         }
-        let since = clock::now();
         let connection = seat.0.open(connect).await?;
-        let opened_in = Some(clock::now().since(since));
-        Ok(Link { seat, connection, is_reused: false, opened_in })
+        Ok(Link { seat, connection, is_reused: false })
     }
 
     /// Closes what has been idle since before tick `oldest` or is no longer quiet.
@@ -182,12 +180,14 @@ impl Upstream {
     }
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
+        let since = clock::now();
         let connected = io::within(limit, Socket::connect(&self.address)).await;
         let stream = connected
             .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;
-        let connection =
-            Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });
+        let opened_in = clock::now().since(since);
+        let (role, idle_since) = (Cell::new(Role::Bound), Cell::new(0));
+        let connection = Rc::new(Connection { stream, opened_in, role, idle_since });
         self.opened.borrow_mut().push(Rc::downgrade(&connection));
         Ok(connection)
     }
@@ -211,6 +211,11 @@ impl Link {
 
     pub(super) fn stream(&self) -> &Socket {
         &self.connection.stream
+    }
+
+    /// How long the connection took to open, if it was opened for this request.
+    pub(super) fn opened_in(&self) -> Option<Duration> {
+        (!self.is_reused).then_some(self.connection.opened_in)
     }
 
     /// Says what becomes of the connection if the endpoint is lost. If it is already, that moment

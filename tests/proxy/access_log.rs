@@ -97,7 +97,7 @@ fn a_line_says_who_asked_what_of_whom_and_what_came_of_it() {
     ]);
     assert_eq!(Value::from(values(&line, names).to_vec()), expected);
     let names = ["referer", "status", "received", "sent", "hold_us", "tries", "reused", "endpoint"];
-    let expected = serde_json::json!(["http://a/\\", 200, 5, 2, 0, 1, false, "#0"]);
+    let expected = serde_json::json!(["http://a/\\", 200, 5, 2, null, 1, false, "#0"]);
     assert_eq!(Value::from(values(&line, names).to_vec()), expected);
     assert_eq!(line["address"], origin.address().to_string());
     assert_eq!(values(&line, ["error", "side", "line"]), [const { Value::Null }; 3]);

@@ -48,7 +48,7 @@ pub(super) fn push_ended(out: &mut Vec<u8>, ended: &Ended<'_>) {
         None => out.push(b'-'),
     }
     out.push(b' ');
-    push_number(out, ended.sent);
+    push_number(out, ended.notes.sent);
 }
 
 fn push_or_dash(out: &mut Vec<u8>, value: Option<&[u8]>, most: usize) {

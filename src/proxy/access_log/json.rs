@@ -70,8 +70,10 @@ pub(super) fn push_ended(out: &mut Vec<u8>, ended: &Ended<'_>) {
         push_count(out, b",\"status\":", status.into());
     }
     push_count(out, b",\"received\":", ended.received);
-    push_count(out, b",\"sent\":", ended.sent);
-    push_count(out, b",\"hold_us\":", micros(notes.held));
+    push_count(out, b",\"sent\":", notes.sent);
+    if !notes.held.is_zero() {
+        push_count(out, b",\"hold_us\":", micros(notes.held));
+    }
     if let Some(connect) = notes.connect {
         push_count(out, b",\"connect_us\":", micros(connect));
     }

@@ -90,7 +90,7 @@ fn a_line_of_json_has_all_that_was_noted() {
     let (head, bytes) = head(b"a?b", b"curl").unwrap();
     let said = Said::Head { head: &head, bytes: &bytes };
     let text = line(LogFormat::Json, said, |trail| {
-        (trail.received, trail.sent, trail.notes.status) = (1, u64::MAX, Some(502));
+        (trail.received, trail.notes.sent, trail.notes.status) = (1, u64::MAX, Some(502));
         trail.notes.note_held(Duration::from_micros(5));
         let error = Error::upstream(Kind::Endpoint(Failure::Reset));
         trail.notes.note_failed(error);

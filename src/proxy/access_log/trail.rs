@@ -30,8 +30,6 @@ pub(in crate::proxy) struct Trail {
     pub(in crate::proxy) notes: Notes,
     /// Bytes of the request's body.
     pub(in crate::proxy) received: u64,
-    /// Bytes of the answer's body that the system took.
-    pub(in crate::proxy) sent: u64,
 }
 
 /// What happened to a request.
@@ -40,6 +38,8 @@ pub(in crate::proxy) struct Notes {
     is_kept: bool,
     /// The status that the client was sent.
     pub(in crate::proxy) status: Option<u16>,
+    /// Bytes of the answer's body that the system took.
+    pub(in crate::proxy) sent: u64,
     pub(super) held: Duration,
     /// How long it took to open the connection, if one was opened.
     pub(super) connect: Option<Duration>,
@@ -81,7 +81,6 @@ pub(super) struct Ended<'a> {
     pub(super) at: Instant,
     pub(super) notes: &'a Notes,
     pub(super) received: u64,
-    pub(super) sent: u64,
 }
 
 impl Asked<'_> {
@@ -99,7 +98,7 @@ impl Trail {
         let Some(lines) = lines else { return };
         self.lines = Some(Rc::clone(lines));
         self.begun = clock::now();
-        (self.received, self.sent) = (0, 0);
+        self.received = 0;
         self.notes = Notes { is_kept: true, ..Notes::default() };
     }
 
@@ -111,14 +110,18 @@ impl Trail {
         self.is_due = true;
     }
 
+    /// Whether a line has to be written.
+    pub(in crate::proxy) fn is_due(&self) -> bool {
+        self.is_due
+    }
+
     /// The request has ended.
     pub(in crate::proxy) fn close(&mut self) {
         if !std::mem::take(&mut self.is_due) {
             return;
         }
-        let Self { begun, notes, received, sent, .. } = &*self;
-        let (begun, received, sent) = (*begun, *received, *sent);
-        let ended = Ended { begun, at: clock::now(), notes, received, sent };
+        let Self { begun, ref notes, received, .. } = *self;
+        let ended = Ended { begun, at: clock::now(), notes, received };
         if let Some(lines) = &self.lines {
             lines.add(self.text.split_at(self.gap), &ended);
         }
@@ -148,7 +151,7 @@ impl Notes {
 
     /// There is a connection to it.
     pub(in crate::proxy) fn note_link(&mut self, link: &Link) {
-        (self.connect, self.is_reused) = (link.opened_in, link.is_reused);
+        (self.connect, self.is_reused) = (link.opened_in(), link.is_reused);
     }
 
     /// The head of its answer has come.
@@ -156,6 +159,12 @@ impl Notes {
         if self.is_kept {
             self.answered = Some(clock::now());
         }
+    }
+
+    /// The client's system took a part of the answer, so many bytes of whose body.
+    pub(in crate::proxy) fn note_sent(&mut self, status: u16, bytes: u64) {
+        self.status = Some(status);
+        self.sent += bytes;
     }
 
     /// It has waited for an endpoint.
