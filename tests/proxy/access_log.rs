@@ -38,7 +38,7 @@ impl Logging {
 
     /// The lines, once there are so many.
     fn lines(&self, count: usize) -> Vec<Value> {
-        until("the lines are written", || text(&self.path()).lines().count() >= count);
+        until("the lines are written", || count_lines(&self.path()) >= count);
         let lines = json_lines(&self.path());
         assert_eq!(lines.len(), count, "{lines:#?}");
         lines
@@ -52,6 +52,11 @@ impl Logging {
 
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
+}
+
+/// How many lines have come to their end.
+fn count_lines(path: &Path) -> usize {
+    text(path).matches('\n').count()
 }
 
 fn json_lines(path: &Path) -> Vec<Value> {
@@ -353,7 +358,7 @@ fn combined_lines_are_what_other_programs_read() {
     let (mut client, _server) = exchange(&logging.proxy, &origin, request);
     client.send("nonsense\r\n\r\n");
     assert_eq!(status(&client.answer().0), 400);
-    until("the lines are written", || text(&logging.path()).lines().count() == 2);
+    until("the lines are written", || count_lines(&logging.path()) == 2);
     let text = text(&logging.path());
     let [first, second] = [0, 1].map(|at| split_time(text.lines().nth(at).unwrap()));
     let expected = r#"127.0.0.1 - - [] "GET /a\x22b?c HTTP/1.1" 200 2 "-" "x \x22y\x22 \xc3\xa9""#;
@@ -416,6 +421,21 @@ fn rotation_under_load_loses_no_line_and_tears_none() {
     let ids = ids(&files);
     assert_eq!(ids.len(), CLIENTS * REQUESTS);
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_anew_goes_on_in_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, moved] = ["folder", "moved"].map(|name| dir.path().join(name));
+    fs::create_dir(&folder).unwrap();
+    let log = AccessLog::open(&folder.join("access.log"), LogFormat::Json).unwrap();
+    let mut proxy = Proxy::start_logging(settings(), &[], log);
+    load(&proxy, 0..1);
+    fs::rename(&folder, &moved).unwrap();
+    proxy.reopen_log();
+    load(&proxy, 1..2);
+    proxy.drain(Duration::from_secs(5)).join().unwrap();
+    assert_eq!(ids(&[moved.join("access.log")]), ["n0", "n1"]);
 }
 
 #[test]

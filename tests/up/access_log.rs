@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -86,7 +85,7 @@ fn a_forwarder_by_itself_logs_where_it_is_told_to() {
     let mut client = Client::new(address.parse().unwrap());
     assert_eq!(client.send("GET", "/x", "").unwrap().status, 404);
     let began = std::time::Instant::now();
-    while lines(&log).is_empty() {
+    while !fs::read_to_string(&log).unwrap().ends_with('\n') {
         assert!(began.elapsed() < DEADLINE, "nothing was logged");
         std::thread::yield_now();
     }
@@ -94,5 +93,4 @@ fn a_forwarder_by_itself_logs_where_it_is_told_to() {
     signal(child.id(), Signal::TERM);
     assert!(child.wait().unwrap().success());
     assert!(system.stop().success());
-    assert!(began.elapsed() < DEADLINE + Duration::from_secs(60));
 }
