@@ -31,6 +31,14 @@ impl Record {
 
     /// Takes down a request that was read, or was refused while it was.
     pub(super) fn open_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+        if self.trail.is_kept() {
+            self.write_trail(id, client, said);
+        }
+    }
+
+    /// By itself, so that without a log a request does not even pay for the call.
+    #[inline(never)]
+    fn write_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
         let (identity, peer) = (client.identity(), client.socket_address);
         let client = self.sender.unwrap_or(identity.address);
         let client_text = (client == identity.address).then(|| identity.peer.address());

@@ -102,6 +102,11 @@ impl Trail {
         self.notes = Notes { is_kept: true, ..Notes::default() };
     }
 
+    /// Whether there is a log.
+    pub(in crate::proxy) fn is_kept(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// The request was read, or refused: from here on a line is due.
     pub(in crate::proxy) fn open(&mut self, asked: &Asked<'_>) {
         let Some(lines) = &self.lines else { return };
@@ -117,9 +122,14 @@ impl Trail {
 
     /// The request has ended.
     pub(in crate::proxy) fn close(&mut self) {
-        if !std::mem::take(&mut self.is_due) {
-            return;
+        if std::mem::take(&mut self.is_due) {
+            self.write_line();
         }
+    }
+
+    /// By itself, so that without a log a request does not even pay for the call.
+    #[inline(never)]
+    fn write_line(&mut self) {
         let Self { begun, ref notes, received, .. } = *self;
         let ended = Ended { begun, at: clock::now(), notes, received };
         if let Some(lines) = &self.lines {
