@@ -1,7 +1,6 @@
 //! The time of a request, as a line begins with it. The date is put together once a second, and
 //! the calendar's clock is read as often: in between, its time follows from the monotonic one.
 
-use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::LogFormat;
@@ -12,6 +11,13 @@ use crate::http1;
 /// missed for as long.
 const TRUSTED: Duration = Duration::from_secs(1);
 
+/// The length of `1994-11-06T08:49:37.123456Z`, ...
+const JSON_LEN: usize = 27;
+/// ...of its date and time to the second, ...
+const DATE_LEN: usize = 19;
+/// ...and of `06/Nov/1994:08:49:37 +0000`.
+const COMBINED_LEN: usize = 26;
+
 /// One thread's calendar.
 #[derive(Debug)]
 pub(super) struct Calendar {
@@ -21,14 +27,14 @@ pub(super) struct Calendar {
     wall: Duration,
     /// The second that `text` is about.
     second: u64,
-    text: Vec<u8>,
+    text: [u8; JSON_LEN],
     format: LogFormat,
 }
 
 impl Calendar {
     pub(super) fn new(format: LogFormat) -> Self {
         let (read, wall) = (clock::now(), clock::wall());
-        let mut calendar = Self { read, wall, second: 0, text: Vec::new(), format };
+        let mut calendar = Self { read, wall, second: 0, text: [0; JSON_LEN], format };
         calendar.turn_to(wall.as_secs());
         calendar
     }
@@ -42,45 +48,48 @@ impl Calendar {
         if wall.as_secs() != self.second {
             self.turn_to(wall.as_secs());
         }
-        out.extend_from_slice(&self.text);
-        if self.format == LogFormat::Json {
-            out.extend_from_slice(&fraction(wall.subsec_micros()));
+        match self.format {
+            LogFormat::Json => {
+                put_micros(&mut self.text, wall.subsec_micros());
+                out.extend_from_slice(&self.text);
+            }
+            LogFormat::Combined => out.extend_from_slice(&self.text[..COMBINED_LEN]),
         }
     }
 
     fn turn_to(&mut self, second: u64) {
         self.second = second;
-        self.text.clear();
         let wall = Duration::from_secs(second);
         match self.format {
             LogFormat::Json => {
-                let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + wall);
-                let written = write!(self.text, "{date}");
-                debug_assert!(written.is_ok(), "memory takes everything");
-                // The `Z` comes after the microseconds.
-                self.text.pop();
+                let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + wall).to_string();
+                // Up to its `Z`. A year of five digits has no room, nor had it in the RFC.
+                let len = DATE_LEN.min(date.len());
+                self.text[..len].copy_from_slice(&date.as_bytes()[..len]);
+                self.text[DATE_LEN..].copy_from_slice(b".000000Z");
             }
             LogFormat::Combined => {
                 // `Sun, 06 Nov 1994 08:49:37 GMT` becomes `06/Nov/1994:08:49:37 +0000`.
                 let date = http1::date(wall);
-                let parts = [&date[5..7], b"/", &date[8..11], b"/", &date[12..16], b":"];
-                parts.iter().for_each(|part| self.text.extend_from_slice(part));
-                self.text.extend_from_slice(&date[17..25]);
-                self.text.extend_from_slice(b" +0000");
+                let parts = [&date[5..7], &date[8..11], &date[12..16], &date[17..25], b"+0000"];
+                for (place, part) in [0, 3, 7, 12, 21].into_iter().zip(parts) {
+                    self.text[place..place + part.len()].copy_from_slice(part);
+                }
+                for (place, mark) in [(2, b'/'), (6, b'/'), (11, b':'), (20, b' ')] {
+                    self.text[place] = mark;
+                }
             }
         }
     }
 }
 
-/// `.123456Z`
-fn fraction(micros: u32) -> [u8; 8] {
-    let mut text = *b".000000Z";
+/// Writes the six digits that stand before the `Z`.
+fn put_micros(text: &mut [u8; JSON_LEN], micros: u32) {
     let mut rest = micros;
-    for digit in text[1..7].iter_mut().rev() {
+    for digit in text[DATE_LEN + 1..JSON_LEN - 1].iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    text
 }
 
 #[cfg(test)]
