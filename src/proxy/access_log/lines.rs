@@ -137,7 +137,9 @@ impl Drop for Lines {
         let (thread, batch) = (self.outlet.thread, self.batch.get_mut());
         if batch.lines > 0 {
             let last = std::mem::replace(batch, Batch::new(thread, Vec::new()));
+            let lines = last.lines;
             if self.outlet.queue.send(Message::Batch(last)).is_err() {
+                self.tally.add_many(Count::Unlogged, lines);
                 tracing::error!(thread, "the thread that writes the access log has ended");
             }
         }

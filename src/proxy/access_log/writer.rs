@@ -24,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// second fill during a pause.
 const SPARES_MAX: usize = 16;
 
-/// How long a pipe or a terminal may take nothing before what waits is dropped, and how long it is
-/// waited for at the end, in all.
+/// How long a pipe or a terminal may keep a batch waiting before the rest of it is dropped, and how
+/// long it is waited for at the end, in all.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Lines of one thread, all of them whole.
