@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Cadence, PathChecks};
 use crate::address::Address;
-use crate::fleet::{Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
+use crate::fleet::{Change, Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
 use crate::probe::{self, Check};
 
 #[derive(Debug)]
@@ -39,16 +39,12 @@ impl Probers {
     }
 
     /// Probes exactly those whose answer can still change something.
-    pub(super) fn follow(&mut self, fleet: &Fleet, checks: &PathChecks) {
-        self.running.retain(|id, prober| {
-            let wanted = fleet.get(id).is_some_and(is_worth_asking);
-            if !wanted {
-                prober.task.abort();
+    pub(super) fn follow(&mut self, fleet: &Fleet, news: &[Change], checks: &PathChecks) {
+        for id in news.iter().map(Change::id) {
+            match fleet.get(id).filter(|tracked| is_worth_asking(tracked)) {
+                Some(tracked) => self.adapt(tracked, checks),
+                None => self.end(id),
             }
-            wanted
-        });
-        for tracked in fleet.iter().filter(|tracked| is_worth_asking(tracked)) {
-            self.adapt(tracked, checks);
         }
         while self.tasks.try_join_next().is_some() {}
     }
@@ -76,6 +72,12 @@ impl Probers {
                     .send_if_modified(|interval| std::mem::replace(interval, wanted) != wanted);
             }
             None => self.start(tracked, checks, wanted),
+        }
+    }
+
+    fn end(&mut self, id: &InstanceId) {
+        if let Some(prober) = self.running.remove(id) {
+            prober.task.abort();
         }
     }
 
