@@ -76,7 +76,8 @@ impl Inbox {
     }
 }
 
-async fn until(wake_at: Option<Instant>) {
+/// Waits for that time; without one, for ever.
+pub(super) async fn until(wake_at: Option<Instant>) {
     match wake_at {
         Some(at) => tokio::time::sleep(at.since(clock::now())).await,
         None => std::future::pending().await,

@@ -9,6 +9,7 @@ mod inbox;
 mod log;
 mod probers;
 mod roster;
+mod schedule;
 mod status;
 mod work;
 
@@ -212,14 +213,21 @@ impl<P: Provider> Controller<P> {
         self.roster.publish(&self.fleet, &news, now);
         self.probers.follow(&self.fleet, &news, &self.settings.check);
         self.board.follow(&self.fleet, &self.roster, &news);
-        let status = Status::new(&self.spec, &self.board, &self.holds, now);
+        let mut status = Status::new(&self.spec, &self.board, &self.holds, now);
+        status.holds.extend(self.probers.stretch().map(|stretch| stretch.to_string()));
         self.status.send_replace(Arc::new(status));
     }
 
     /// Waits for the first event, then takes in all that come with it: what a turn costs, and what
     /// a new snapshot costs the threads that carry traffic, is paid once for all of them.
     async fn fold_events_until(&mut self, wake_at: Option<Instant>) {
-        let Some(first) = self.inbox.next(wake_at).await else { return };
+        let first = tokio::select! {
+            biased;
+            // Those that are due are asked first, or a flood of reports would end the probing.
+            never = self.probers.run() => match never {},
+            input = self.inbox.next(wake_at) => input,
+        };
+        let Some(first) = first else { return };
         let mut batch = Batch::default();
         self.take_into(&mut batch, first);
         self.take_waiting_into(&mut batch);

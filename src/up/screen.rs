@@ -20,8 +20,8 @@ use crate::fleet::Slot;
 /// How often the live lines move: often enough to look alive.
 const SPIN: Duration = Duration::from_millis(100);
 
-/// Slots that have a line of their own, live and in the summary: as many as a terminal shows without
-/// scrolling. Each live line is moved by a thread.
+/// Slots that have a line of their own, live and in the summary: as many as a terminal shows
+/// without scrolling. Each live line is moved by a thread.
 const LINES_MAX: usize = 20;
 
 /// The terminal, shared by the live lines and the log so that neither tears the other.
