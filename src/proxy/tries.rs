@@ -24,7 +24,7 @@ pub(super) struct Tries<'a> {
     deadline: Instant,
     tried: Tried,
     reuse: Reuse,
-    /// Tries that may still be made after one that sent something.
+    /// What is left of the tries that [`Progress::tries_spent`] counts.
     left: u32,
     /// The number of the snapshot that was picked from last.
     snapshot: u64,
@@ -112,15 +112,11 @@ impl<'a> Tries<'a> {
         match after_failure(progress, self.repeat, upload.replay(), means) {
             Decision::Retry | Decision::RetryFresh => {
                 self.thread.spend_retry();
-                if progress != Progress::NothingSent {
-                    self.left = self.left.saturating_sub(1);
-                }
+                self.left = self.left.saturating_sub(progress.tries_spent());
                 Ok(())
             }
             Decision::Hold => {
-                if progress != Progress::NothingSent {
-                    self.left = self.left.saturating_sub(1);
-                }
+                self.left = self.left.saturating_sub(progress.tries_spent());
                 self.wait(upload).await
             }
             Decision::Fail => Err(Error::upstream(Kind::Endpoint(failure))),
