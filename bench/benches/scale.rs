@@ -12,7 +12,7 @@ use cloudaps::fleet::{
     Operation, Ownership, Probe, Slot, Spec, Thresholds, Vitals, plan,
 };
 use cloudaps::pool::{
-    Algorithm, Ask, Balance, Endpoint, EndpointId, Pool, Standing, Ties, Traffic, Tried, Turn,
+    Algorithm, Ask, Balance, Endpoint, EndpointId, Ledger, Pool, Standing, Ties, Tried, Turn,
     Weight,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -99,16 +99,18 @@ fn picks(criterion: &mut Criterion) {
 }
 
 fn pool(count: u32, algorithm: Algorithm) -> Pool {
+    let ledger = Ledger::new(1);
     let endpoints = (0..count).map(|index| Endpoint {
         id: EndpointId::new(index.into()),
         address: address(index).into(),
         weight: Weight::FULL,
         since: Instant::START,
         standing: Standing::Serving,
-        traffic: Arc::new(Traffic::new(1)),
+        traffic: Arc::new(ledger.open().expect("there is room for them")),
         token: None,
     });
-    Pool::new(endpoints.collect(), Balance { algorithm, slow_start: SECOND })
+    let endpoints = endpoints.collect();
+    Pool::new(ledger, Balance { algorithm, slow_start: SECOND }).next(endpoints)
 }
 
 fn serving() -> Fleet {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::Balancing;
 use crate::clock::Instant;
 use crate::fleet::{Change, Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
-use crate::pool::{Endpoint, EndpointId, Pool, Secret, Standing, Traffic, Weight};
+use crate::pool::{Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight};
 use crate::proxy::Failure;
 
 /// The share of an instance that asked for less (503), in per cent of its usual one: enough that
@@ -29,6 +29,8 @@ pub(super) struct Roster {
     /// Who takes traffic because nothing is held against them. Nobody else does as long as there
     /// is one of them.
     well: BTreeSet<InstanceId>,
+    /// Where the data plane counts.
+    ledger: Arc<Ledger>,
     pool: watch::Sender<Arc<Pool>>,
 }
 
@@ -49,6 +51,7 @@ pub(super) const fn is_refusal(failure: Failure) -> bool {
 impl Roster {
     pub(super) fn new(threads: usize, balancing: Balancing) -> Self {
         let Balancing { balance, secret } = balancing;
+        let ledger = Ledger::new(threads);
         Self {
             threads,
             given: 0,
@@ -56,7 +59,8 @@ impl Roster {
             listed: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             well: BTreeSet::new(),
-            pool: watch::Sender::new(Arc::new(Pool::new(Vec::new(), balance))),
+            pool: watch::Sender::new(Arc::new(Pool::new(Arc::clone(&ledger), balance))),
+            ledger,
         }
     }
 
@@ -153,6 +157,13 @@ impl Roster {
         }
         let id = &tracked.instance.id;
         self.strike(id);
+        let traffic = match self.ledger.open() {
+            Ok(traffic) => Arc::new(traffic),
+            Err(error) => {
+                tracing::error!("{id} gets no traffic: {error}");
+                return false;
+            }
+        };
         self.given += 1;
         let endpoint = Endpoint {
             id: EndpointId::new(self.given),
@@ -160,7 +171,7 @@ impl Roster {
             weight,
             since: now,
             standing,
-            traffic: Arc::new(Traffic::new(self.threads)),
+            traffic,
             token: self.secret.as_ref().map(|secret| secret.token(address)),
         };
         self.endpoints.insert(id.clone(), endpoint.id);
