@@ -199,12 +199,14 @@ impl Pool {
         }
     }
 
-    /// The snapshot that follows this one, balanced the same way. What was prepared for this one
-    /// is kept if the same endpoints serve with the same weights.
+    /// The snapshot that follows this one, of endpoints in the order of their ids, balanced the
+    /// same way. What was prepared for this one is kept if the same endpoints serve with the same
+    /// weights.
     #[must_use]
     pub fn next(&self, endpoints: Vec<Endpoint>) -> Self {
         let is_ours = |endpoint: &Endpoint| Arc::ptr_eq(endpoint.traffic.ledger(), &self.ledger);
         debug_assert!(endpoints.iter().all(is_ours), "an endpoint that is counted elsewhere");
+        debug_assert!(endpoints.is_sorted_by_key(|each| each.id), "who follows relies on it");
         let serves = |endpoint: &Endpoint| endpoint.standing == Standing::Serving;
         let serving = (0..).zip(&endpoints).filter(|(_, each)| serves(each));
         let serving: Vec<Place> = serving.map(|(index, each)| Place::new(index, each)).collect();
