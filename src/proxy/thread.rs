@@ -19,11 +19,11 @@ use super::failures::{Failures, Subject};
 use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
-use super::snapshot::{Known, Snapshot};
+use super::snapshot::{Leaving, Snapshot};
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
-use crate::pool::{Ask, Budget, Pool, Ties, Tried, Turn};
+use crate::pool::{Ask, Budget, Endpoint, Pool, Ties, Tried, Turn};
 
 /// How often the thread does what is not worth a timer of its own: connections that have been idle
 /// for too long are closed, up to two of these late, and the `Date` is written anew.
@@ -42,7 +42,7 @@ pub(super) struct Thread {
     /// Shared by all threads, which come here when a connection opens or closes.
     pub(super) per_client: Arc<PerClient>,
     snapshot: RefCell<Snapshot>,
-    known: RefCell<Known>,
+    leaving: RefCell<Leaving>,
     /// A new snapshot was applied.
     pub(super) changed: Notify,
     /// An endpoint that does not serve has nothing in flight any more.
@@ -92,7 +92,7 @@ impl Thread {
             reports,
             per_client,
             snapshot: RefCell::default(),
-            known: RefCell::default(),
+            leaving: RefCell::default(),
             changed: Notify::new(),
             settled: Rc::default(),
             parted: Notify::new(),
@@ -112,8 +112,11 @@ impl Thread {
 
     /// Takes over a new pool and wakes whoever waits for one.
     pub(super) fn apply(&self, pool: Arc<Pool>) {
-        let snapshot = self.known.borrow_mut().apply(pool, self.index, &self.settled);
-        *self.snapshot.borrow_mut() = snapshot;
+        let open =
+            |endpoint: &Endpoint| Upstream::new(endpoint, self.index, Rc::clone(&self.settled));
+        let before = self.snapshot.take();
+        let next = before.follow(pool, &mut self.leaving.borrow_mut(), open);
+        *self.snapshot.borrow_mut() = next;
         self.changed.notify_waiters();
         self.settled.notify_one();
     }
@@ -141,7 +144,7 @@ impl Thread {
     /// Sends the reports that an endpoint is quiet. It waits for room: a drain ends by them.
     pub(super) async fn tell_quiet(&self) {
         loop {
-            let quiet = self.known.borrow_mut().take_quiet();
+            let quiet = self.leaving.borrow_mut().take_quiet();
             for endpoint in quiet {
                 // Without a controller there is nobody to tell, and nothing to do about it.
                 let _ = self.reports.send(Report::Quiet { endpoint, thread: self.index }).await;
@@ -161,7 +164,7 @@ impl Thread {
             if let Some(lines) = &self.lines {
                 lines.tell_drops();
             }
-            self.known.borrow().sweep(oldest(self.tick.get(), upstream_idle));
+            self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
             self.sweep_clients(oldest(self.tick.get(), idle));
         }
     }

@@ -33,8 +33,6 @@ pub(super) struct Upstream {
     /// Told when the last request in flight of an endpoint that does not serve has ended.
     settled: Rc<Notify>,
     pub(super) is_told_quiet: Cell<bool>,
-    /// The number of the last snapshot that had this endpoint.
-    pub(super) seen_in: Cell<u64>,
 }
 
 /// A connection to an endpoint.
@@ -123,7 +121,6 @@ impl Upstream {
             opened: RefCell::default(),
             settled,
             is_told_quiet: Cell::new(false),
-            seen_in: Cell::new(0),
         }
     }
 
@@ -138,11 +135,15 @@ impl Upstream {
         self.idle.borrow_mut().clear();
     }
 
-    /// Whether this thread owes the controller the word that nothing is in flight here.
+    /// Whether this thread owes the controller the word that nothing is in flight here, now or
+    /// when it is so.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.standing.get() != Standing::Serving && !self.is_told_quiet.get()
+    }
+
+    /// Whether that word is due.
     pub(super) fn is_quiet_due(&self) -> bool {
-        self.standing.get() != Standing::Serving
-            && !self.is_told_quiet.get()
-            && self.traffic.in_flight(self.thread) == 0
+        self.is_leaving() && self.traffic.in_flight(self.thread) == 0
     }
 
     /// Takes or opens a connection. The request counts as in flight from here.

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use cloudaps::address::Address;
 use cloudaps::clock;
-use cloudaps::pool::{Balance, Endpoint, EndpointId, Pool, Secret, Standing, Traffic, Weight};
+use cloudaps::pool::{
+    Balance, Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight,
+};
 use cloudaps::proxy::{AccessLog, Counters, Engine, Report, Running, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
@@ -28,6 +30,7 @@ pub(super) struct Proxy {
     running: Option<Running>,
     address: SocketAddr,
     pool: watch::Sender<Arc<Pool>>,
+    ledger: Arc<Ledger>,
     reports: mpsc::Receiver<Report>,
     endpoints: Vec<Endpoint>,
     /// What the tokens of sticky clients are made with.
@@ -80,18 +83,20 @@ impl Proxy {
         addresses: &[Address],
         (balance, secret): (Balance, Option<Secret>),
     ) -> Self {
-        let (pool, followed) = watch::channel(Arc::new(Pool::new(Vec::new(), balance)));
+        let ledger = Ledger::new(engine.threads());
+        let (pool, followed) = watch::channel(Arc::new(Pool::new(Arc::clone(&ledger), balance)));
         let (sender, reports) = mpsc::channel(256);
         let mut proxy = Self {
             address: engine.local_addr(),
             running: None,
             pool,
+            ledger,
             reports,
             endpoints: Vec::new(),
             secret,
         };
         for address in addresses {
-            proxy.push(address, engine.threads());
+            proxy.push(address);
         }
         proxy.publish();
         proxy.running = Some(engine.start(followed, sender).unwrap());
@@ -104,7 +109,7 @@ impl Proxy {
 
     /// One more endpoint.
     pub(super) fn add(&mut self, address: SocketAddr) {
-        self.push(&address.into(), self.running().threads());
+        self.push(&address.into());
         self.publish();
     }
 
@@ -152,9 +157,10 @@ impl Proxy {
         self.running.as_ref().unwrap()
     }
 
-    fn push(&mut self, address: &Address, threads: usize) {
+    fn push(&mut self, address: &Address) {
         let token = self.secret.as_ref().map(|secret| secret.token(address));
-        let listed = endpoint(self.endpoints.len(), address, threads);
+        let traffic = Arc::new(self.ledger.open().unwrap());
+        let listed = endpoint(self.endpoints.len(), address, traffic);
         self.endpoints.push(Endpoint { token, ..listed });
     }
 
@@ -164,14 +170,14 @@ impl Proxy {
     }
 }
 
-fn endpoint(index: usize, address: &Address, threads: usize) -> Endpoint {
+fn endpoint(index: usize, address: &Address, traffic: Arc<Traffic>) -> Endpoint {
     Endpoint {
         id: EndpointId::new(index as u64),
         address: address.clone(),
         weight: Weight::FULL,
         since: clock::now(),
         standing: Standing::Serving,
-        traffic: Arc::new(Traffic::new(threads)),
+        traffic,
         token: None,
     }
 }
