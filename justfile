@@ -57,3 +57,7 @@ fuzz target seconds="60":
 bench *args:
     cargo build --release --locked --workspace
     target/release/cloudaps-bench run {{ args }}
+
+# Time a plan, an event, a snapshot and a pick among ten thousand.
+scale *args:
+    cargo bench --locked -p cloudaps-bench --bench scale -- {{ args }}

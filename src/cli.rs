@@ -118,6 +118,13 @@ pub struct ForwardArgs {
     /// Read the `[proxy]` settings from FILE.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Append a line for each request to PATH; SIGUSR1 opens it anew. Not read from FILE, where
+    /// it is the balancer's.
+    #[arg(long, value_name = "PATH")]
+    pub access_log: Option<PathBuf>,
+    /// What a line of the access log looks like.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub access_log_format: LogFormatKind,
     /// Threads that carry traffic [default: one per core].
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
@@ -127,6 +134,16 @@ pub struct ForwardArgs {
     /// The instance's own name, repeated in the answer to `GET /health`.
     #[arg(long, env = "CLOUDAPS_INSTANCE", value_name = "ID")]
     pub instance: Option<String>,
+}
+
+/// What a line of an access log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatKind {
+    /// A JSON object.
+    #[default]
+    Json,
+    /// As Apache and nginx.
+    Combined,
 }
 
 /// `cloudaps tasks`.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod proxy {
+    mod access_log;
     mod affinity;
     mod answers;
     mod drain;

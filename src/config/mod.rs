@@ -1,6 +1,7 @@
 //! From what was typed to what it means, once, before anything is done: a [`Config`] that exists
 //! is valid. Flags override the file, the file overrides the defaults.
 
+mod access_log;
 mod affinity;
 mod file;
 mod networks;
@@ -21,7 +22,7 @@ use crate::http1::Forwarding;
 use crate::pool::Balance;
 use crate::provider::fixed;
 use crate::provider::process::Workload;
-use crate::proxy::Settings;
+use crate::proxy::{LogFormat, Settings};
 use crate::state_dir::StateDir;
 use crate::tasks::{ParseStoreUrlError, StoreUrl};
 pub use file::File;
@@ -66,6 +67,17 @@ pub struct Config {
     pub balance: Balance,
     /// The data plane.
     pub proxy: Settings,
+    /// Where requests are logged.
+    pub access_log: Option<LogTarget>,
+}
+
+/// Where requests are logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogTarget {
+    /// The file.
+    pub path: PathBuf,
+    /// What a line looks like.
+    pub format: LogFormat,
 }
 
 /// Who makes the instances, and what they run.
@@ -212,6 +224,7 @@ impl Config {
             drain_timeout: file.fleet.drain_timeout.get(),
             balance: file.proxy.balance(),
             proxy: file.proxy.settings(Forwarding::Overwrite),
+            access_log: file.proxy.access_log(),
         })
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::LogTarget;
+use super::access_log::{LogFormatName, LogPath};
 use super::affinity::{HashOnText, StickyText};
 use super::networks::Networks;
 use super::value::{Count, Span};
@@ -23,6 +25,11 @@ pub struct Proxy {
     /// Threads that carry traffic; one per core if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<Count<1, 1024>>,
+    /// The file that requests are logged to; they are not if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<LogPath>,
+    /// What a line of it looks like.
+    pub access_log_format: LogFormatName,
     /// How an endpoint is chosen.
     pub balance: BalanceName,
     /// What `hash` goes by.
@@ -119,6 +126,8 @@ impl Default for Proxy {
         let Settings { ejection, retry, hold, limits, timeouts, inbound, .. } = shipped;
         Self {
             threads: None,
+            access_log: None,
+            access_log_format: LogFormatName::default(),
             balance: BalanceName::default(),
             hash_on: None,
             sticky: None,
@@ -197,6 +206,13 @@ impl Proxy {
             limits: self.limits(),
             timeouts: self.timeouts(),
         }
+    }
+
+    /// Where requests are logged, and how.
+    #[must_use]
+    pub fn access_log(&self) -> Option<LogTarget> {
+        let format = self.access_log_format.to_proxy();
+        self.access_log.as_ref().map(|log| LogTarget { path: log.path().to_owned(), format })
     }
 
     /// How endpoints are compared.

@@ -78,6 +78,9 @@ fn every_refusal_names_the_line_the_key_the_value_and_what_is_allowed() {
         ("[proxy]\nsticky = \"cookie:a=b\"", &["line 2", "`a=b`", "letters"]),
         ("[proxy]\ntrusted_proxies = [\"10.0.0.1/8\"]", &["line 2", "10.0.0.1/8", "`10.0.0.0/8`"]),
         ("[proxy]\nproxy_protocol_from = [\"lb\"]", &["line 2", "`lb`", "\"10.0.0.0/8\""]),
+        ("[proxy]\naccess_log = \"-\"", &["line 2", "`-`", "not offered", "path of a file"]),
+        ("[proxy]\naccess_log = \"\"", &["line 2", "empty", "path of a file"]),
+        ("[proxy]\naccess_log_format = \"xml\"", &["line 2", "xml", "`json`", "`combined`"]),
         ("[proxy]\nconnections_per_client = 0", &["line 2", "= 0", "1 to 1000000"]),
         ("[proxy]\nbody_rate = -1", &["line 2", "-1", "0 to 1000000000"]),
         ("[instance]\ncommand = []", &["line 2", "command", "the program"]),
@@ -128,6 +131,14 @@ fn a_command_of_ones_own_runs_without_a_backend() {
     let Provider::Process(Processes { instances, backend, .. }) = config.provider else { panic!() };
     assert!(matches!(instances, Workload::Command(words) if words[0] == "python3"));
     assert!(backend.is_none());
+}
+
+#[test]
+fn requests_are_logged_only_where_a_file_is_named() {
+    let log = |text| Config::new(&file(text), None).unwrap().access_log;
+    assert_eq!(log("[proxy]\naccess_log_format = \"combined\""), None);
+    let format = LogFormat::Json;
+    assert_eq!(log("[proxy]\naccess_log = \"a\""), Some(LogTarget { path: "a".into(), format }));
 }
 
 #[test]

@@ -19,6 +19,14 @@ pub(super) enum Input {
     Command(Command),
 }
 
+impl Input {
+    /// Whether somebody waits for what follows from it, so that it is not to wait for others. What
+    /// a probe found comes by the thousand, and is better taken in with all that come with it.
+    pub(super) const fn is_urgent(&self) -> bool {
+        !matches!(self, Self::Event(Event::Probed(..)))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Inbox {
     sources: Sources,
@@ -68,7 +76,8 @@ impl Inbox {
     }
 }
 
-async fn until(wake_at: Option<Instant>) {
+/// Waits for that time; without one, for ever.
+pub(super) async fn until(wake_at: Option<Instant>) {
     match wake_at {
         Some(at) => tokio::time::sleep(at.since(clock::now())).await,
         None => std::future::pending().await,

@@ -1,6 +1,6 @@
 //! Tells people what changed: one line per transition, and none for anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::clock::Instant;
 use crate::fleet::{Change, Hold, Load, Passage, Phase, Slot};
@@ -20,12 +20,15 @@ impl Log {
             Change::Load(id, Load::Normal) => tracing::info!("{id}: takes its full share again"),
             Change::Backend(id, Some(to)) => tracing::info!("{id}: relays to {to}"),
             Change::Backend(id, None) => tracing::debug!("{id}: relays to nobody"),
+            // What is new shows on the status; it tells nothing of how the instance does.
+            Change::Described(_) => {}
             Change::Forgotten(id) => tracing::debug!("{id}: no more"),
         }
     }
 
     /// New reasons to wait; those that a person has to do something about are warnings.
     pub(super) fn holds(&self, before: &[Hold], holds: &[Hold]) {
+        let before: HashSet<&Hold> = before.iter().collect();
         for hold in holds.iter().filter(|hold| !before.contains(hold)) {
             match hold {
                 Hold::Frozen { .. } | Hold::Budget { .. } => tracing::warn!("{hold}"),

@@ -9,6 +9,7 @@ mod inbox;
 mod log;
 mod probers;
 mod roster;
+mod schedule;
 mod status;
 mod work;
 
@@ -30,6 +31,7 @@ use inbox::{Inbox, Input};
 use log::Log;
 use probers::Probers;
 use roster::Roster;
+use status::Board;
 use work::Work;
 
 /// Events that wait for the next turn. More than all instances of a large fleet send at once; a
@@ -110,6 +112,7 @@ pub struct Controller<P> {
     work: Work<P>,
     probers: Probers,
     roster: Roster,
+    board: Board,
     status: watch::Sender<Arc<Status>>,
     holds: Vec<Hold>,
     /// Whether something changed that is not in the fleet's journal: what is desired.
@@ -128,6 +131,7 @@ impl<P: Provider> Controller<P> {
             work: Work::new(provider, sender.clone(), settings.control_token.clone()),
             probers: Probers::new(sender, settings.cadence),
             roster: Roster::new(settings.threads, settings.balancing.clone()),
+            board: Board::default(),
             status: watch::Sender::new(Arc::new(Status::before_the_first_list(&spec))),
             holds: Vec::new(),
             outdated: true,
@@ -206,21 +210,49 @@ impl<P: Provider> Controller<P> {
         }
         self.log.holds(&self.holds, &holds);
         self.holds = holds;
-        self.roster.publish(&self.fleet, now);
-        self.probers.follow(&self.fleet, &self.settings.check);
-        let status = Status::new(&self.spec, &self.fleet, &self.roster, &self.holds, now);
+        self.roster.publish(&self.fleet, &news, now);
+        self.probers.follow(&self.fleet, &news, &self.settings.check);
+        self.board.follow(&self.fleet, &self.roster, &news);
+        let mut status = Status::new(&self.spec, &self.board, &self.holds, now);
+        status.holds.extend(self.probers.stretch().map(|stretch| stretch.to_string()));
         self.status.send_replace(Arc::new(status));
     }
 
-    /// Waits for the first event, then takes in all that are there.
+    /// Waits for the first event, then takes in all that come with it: what a turn costs, and what
+    /// a new snapshot costs the threads that carry traffic, is paid once for all of them.
     async fn fold_events_until(&mut self, wake_at: Option<Instant>) {
-        let Some(first) = self.inbox.next(wake_at).await else { return };
-        self.take_in(first);
-        for _ in 1..EVENTS_PER_TURN {
-            let Some(more) = self.inbox.try_next() else { break };
-            self.take_in(more);
+        let first = tokio::select! {
+            biased;
+            // Those that are due are asked first, or a flood of reports would end the probing.
+            never = self.probers.run() => match never {},
+            input = self.inbox.next(wake_at) => input,
+        };
+        let Some(first) = first else { return };
+        let mut batch = Batch::default();
+        self.take_into(&mut batch, first);
+        self.take_waiting_into(&mut batch);
+        let mut before = 0;
+        while batch.can_wait() && batch.taken > before {
+            before = batch.taken;
+            // Whoever is about to say something gets to say it now.
+            tokio::task::yield_now().await;
+            self.take_waiting_into(&mut batch);
         }
         self.work.reap();
+    }
+
+    fn take_waiting_into(&mut self, batch: &mut Batch) {
+        while batch.taken < EVENTS_PER_TURN
+            && let Some(input) = self.inbox.try_next()
+        {
+            self.take_into(batch, input);
+        }
+    }
+
+    fn take_into(&mut self, batch: &mut Batch, input: Input) {
+        batch.taken += 1;
+        batch.is_urgent |= input.is_urgent();
+        self.take_in(input);
     }
 
     fn take_in(&mut self, input: Input) {
@@ -252,5 +284,19 @@ impl<P: Provider> Controller<P> {
 
     fn observe(&mut self, event: Event) {
         self.fleet.observe(event, &self.spec, clock::now());
+    }
+}
+
+/// What one turn takes in.
+#[derive(Debug, Default)]
+struct Batch {
+    taken: usize,
+    is_urgent: bool,
+}
+
+impl Batch {
+    /// Whether the plan can wait for what else is about to come.
+    const fn can_wait(&self) -> bool {
+        !self.is_urgent && self.taken < EVENTS_PER_TURN
     }
 }

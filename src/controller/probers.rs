@@ -1,62 +1,99 @@
-//! One probing task per instance, started and stopped as the fleet changes.
+//! Probes those whose answer can still change something, when the schedule says so.
+//!
+//! Each probe has a connection of its own, although ten thousand could be kept: that would take
+//! half of the descriptors that a process may have, and would no longer test that the instance
+//! accepts. What makes many probes bearable is to begin fewer of them.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, Id, JoinSet};
 
+use super::inbox::until;
+use super::schedule::{Answer, Pace, Schedule, Stretch};
 use super::{Cadence, PathChecks};
 use crate::address::Address;
-use crate::fleet::{Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
+use crate::clock;
+use crate::fleet::{Change, Event, Finding, Fleet, Group, InstanceId, Phase, Probe, Tracked};
 use crate::probe::{self, Check};
+
+/// Probes under way at once. As many as begin in half a second, which is how long silence takes by
+/// default; each has a descriptor.
+const PROBES_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Probers {
     events: mpsc::Sender<Event>,
     cadence: Cadence,
-    running: BTreeMap<InstanceId, Prober>,
-    tasks: JoinSet<()>,
-}
-
-#[derive(Debug)]
-struct Prober {
-    /// The time between two probes. Sending it again, even unchanged, means: ask now.
-    interval: watch::Sender<Duration>,
-    task: AbortHandle,
+    schedule: Schedule,
+    targets: BTreeMap<InstanceId, Target>,
+    /// What the probes under way brought.
+    tasks: JoinSet<Answer>,
+    /// Whom they ask.
+    asked: HashMap<Id, InstanceId>,
+    /// What was last told of an interval that is longer than it was set.
+    stretch: Option<Stretch>,
 }
 
 /// Whom to ask, and how.
+#[derive(Debug)]
 struct Target {
-    id: InstanceId,
     address: Address,
     check: Check,
+    /// The last probe that was begun.
+    task: Option<AbortHandle>,
 }
 
 impl Probers {
     pub(super) fn new(events: mpsc::Sender<Event>, cadence: Cadence) -> Self {
-        Self { events, cadence, running: BTreeMap::new(), tasks: JoinSet::new() }
+        Self {
+            events,
+            cadence,
+            schedule: Schedule::new(cadence),
+            targets: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            asked: HashMap::new(),
+            stretch: None,
+        }
     }
 
     /// Probes exactly those whose answer can still change something.
-    pub(super) fn follow(&mut self, fleet: &Fleet, checks: &PathChecks) {
-        self.running.retain(|id, prober| {
-            let wanted = fleet.get(id).is_some_and(is_worth_asking);
-            if !wanted {
-                prober.task.abort();
+    pub(super) fn follow(&mut self, fleet: &Fleet, news: &[Change], checks: &PathChecks) {
+        for id in news.iter().map(Change::id) {
+            let wanted = fleet.get(id).filter(|tracked| is_worth_asking(tracked));
+            match wanted.and_then(|tracked| Some((tracked, target_of(tracked, checks)?))) {
+                Some((tracked, target)) => self.watch(tracked, target),
+                None => self.forget(id),
             }
-            wanted
-        });
-        for tracked in fleet.iter().filter(|tracked| is_worth_asking(tracked)) {
-            self.adapt(tracked, checks);
         }
-        while self.tasks.try_join_next().is_some() {}
+        self.tell_stretch();
     }
 
     /// Asks an instance now instead of at its next turn.
-    pub(super) fn hurry(&self, id: &InstanceId) {
-        if let Some(prober) = self.running.get(id) {
-            prober.interval.send_modify(|_| {});
+    pub(super) fn hurry(&mut self, id: &InstanceId) {
+        self.schedule.hurry(id);
+    }
+
+    /// What keeps the interval from being the one that was set, if anything does.
+    pub(super) const fn stretch(&self) -> Option<Stretch> {
+        self.stretch
+    }
+
+    /// Asks whoever is due, for as long as it is awaited; nothing is lost when it no longer is.
+    pub(super) async fn run(&mut self) -> Infallible {
+        loop {
+            self.begin_due();
+            let due = if self.tasks.len() < PROBES_MAX { self.schedule.due() } else { None };
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next_with_id() => match ended {
+                    Ok((task, answer)) => self.end(task, answer),
+                    // One that panicked brought nothing, and one that was aborted is over.
+                    Err(error) => self.end(error.id(), Answer::Given),
+                },
+                () = until(due) => {}
+            }
         }
     }
 
@@ -64,28 +101,87 @@ impl Probers {
         self.tasks.shutdown().await;
     }
 
-    fn adapt(&mut self, tracked: &Tracked, checks: &PathChecks) {
-        let wanted = match tracked.phase {
-            Phase::Starting => self.cadence.starting,
-            _ => self.cadence.steady,
+    fn watch(&mut self, tracked: &Tracked, target: Target) {
+        let id = &tracked.instance.id;
+        let pace = match tracked.phase {
+            Phase::Starting => Pace::Starting,
+            _ => Pace::Steady,
         };
-        match self.running.get(&tracked.instance.id) {
-            Some(prober) => {
-                prober
-                    .interval
-                    .send_if_modified(|interval| std::mem::replace(interval, wanted) != wanted);
-            }
-            None => self.start(tracked, checks, wanted),
+        let known = self.targets.get(id);
+        if known.is_some_and(|known| !known.is_same(&target)) {
+            // What is said at its former address is about somebody else.
+            self.forget(id);
+        }
+        self.targets.entry(id.clone()).or_insert(target);
+        self.schedule.watch(id, pace, clock::now());
+    }
+
+    fn forget(&mut self, id: &InstanceId) {
+        self.schedule.forget(id);
+        if let Some(task) = self.targets.remove(id).and_then(|target| target.task) {
+            task.abort();
         }
     }
 
-    fn start(&mut self, tracked: &Tracked, checks: &PathChecks, interval: Duration) {
-        let Some(target) = target_of(tracked, checks) else { return };
-        let id = target.id.clone();
-        let (interval, changes) = watch::channel(interval);
-        let task = run(target, changes, self.cadence, self.events.clone());
-        let task = self.tasks.spawn(task);
-        self.running.insert(id, Prober { interval, task });
+    fn begin_due(&mut self) {
+        let now = clock::now();
+        while self.tasks.len() < PROBES_MAX
+            && let Some(id) = self.schedule.next(now)
+        {
+            self.begin(&id);
+        }
+    }
+
+    fn begin(&mut self, id: &InstanceId) {
+        let Some(target) = self.targets.get_mut(id) else { return };
+        let (address, check) = (target.address.clone(), target.check.clone());
+        let (patience, events) = (self.cadence.timeout, self.events.clone());
+        let asked = id.clone();
+        let task = self.tasks.spawn(async move {
+            let found = probe::probe(&address, &check, patience).await;
+            let answer = answer_of(found);
+            if let Some(found) = found {
+                // The receiver goes only when the controller does, and then nobody wants to know.
+                let _ = events.send(Event::Probed(asked, found)).await;
+            }
+            answer
+        });
+        self.asked.insert(task.id(), id.clone());
+        target.task = Some(task);
+    }
+
+    fn end(&mut self, task: Id, answer: Answer) {
+        let Some(id) = self.asked.remove(&task) else { return };
+        let Some(target) = self.targets.get_mut(&id) else { return };
+        // Another one may have been begun since, at another address.
+        if target.task.as_ref().is_some_and(|last| last.id() == task) {
+            target.task = None;
+            self.schedule.answered(&id, answer, clock::now());
+        }
+    }
+
+    /// Told when it begins and when it ends, not with each instance that comes or goes.
+    fn tell_stretch(&mut self) {
+        let stretch = self.schedule.stretch();
+        match (self.stretch, stretch) {
+            (None, Some(stretch)) => tracing::info!("{stretch}"),
+            (Some(_), None) => tracing::info!("instances are probed as often as was set again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.stretch = stretch;
+    }
+}
+
+impl Target {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.address, &self.check) == (&other.address, &other.check)
+    }
+}
+
+const fn answer_of(found: Option<Probe>) -> Answer {
+    match found {
+        Some(Probe { finding: Finding::Refused | Finding::TimedOut, .. }) => Answer::Silence,
+        _ => Answer::Given,
     }
 }
 
@@ -109,34 +205,5 @@ fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
             (instance.address.clone()?, Check::Path(path))
         }
     };
-    Some(Target { id: instance.id.clone(), address, check })
-}
-
-async fn run(
-    target: Target,
-    mut interval: watch::Receiver<Duration>,
-    cadence: Cadence,
-    events: mpsc::Sender<Event>,
-) {
-    loop {
-        let steady = *interval.borrow_and_update();
-        let found = probe::probe(&target.address, &target.check, cadence.timeout).await;
-        let wait = match found {
-            // Silence is worth asking again at once: it is over soon, or a verdict is due.
-            Some(Probe { finding: Finding::Refused | Finding::TimedOut, .. }) => {
-                steady.min(cadence.starting)
-            }
-            _ => steady,
-        };
-        if let Some(found) = found
-            && events.send(Event::Probed(target.id.clone(), found)).await.is_err()
-        {
-            return;
-        }
-        tokio::select! {
-            biased;
-            changed = interval.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
+    Some(Target { address, check, task: None })
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Balancing;
-use crate::address::Address;
 use crate::clock::Instant;
-use crate::fleet::{Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
-use crate::pool::{Endpoint, EndpointId, Pool, Secret, Standing, Token, Traffic, Weight};
+use crate::fleet::{Change, Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
+use crate::pool::{Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight};
 use crate::proxy::Failure;
 
 /// The share of an instance that asked for less (503), in per cent of its usual one: enough that
@@ -23,20 +22,23 @@ pub(super) struct Roster {
     given: u64,
     /// What clients' tokens are made with, if clients stick.
     secret: Option<Secret>,
-    listed: BTreeMap<InstanceId, Listed>,
+    /// What the data plane knows, in the order in which it came to know it.
+    listed: BTreeMap<EndpointId, Listed>,
+    /// The endpoint that an instance has now.
+    endpoints: BTreeMap<InstanceId, EndpointId>,
+    /// Who takes traffic because nothing is held against them. Nobody else does as long as there
+    /// is one of them.
+    well: BTreeSet<InstanceId>,
+    /// Where the data plane counts.
+    ledger: Arc<Ledger>,
     pool: watch::Sender<Arc<Pool>>,
 }
 
 /// An instance that the data plane knows.
 #[derive(Debug)]
 struct Listed {
-    endpoint: EndpointId,
-    address: Address,
-    since: Instant,
-    standing: Standing,
-    weight: Weight,
-    traffic: Arc<Traffic>,
-    token: Option<Token>,
+    instance: InstanceId,
+    endpoint: Endpoint,
     /// The threads that have nothing in flight there since it left the traffic.
     quiet: BTreeSet<usize>,
 }
@@ -49,64 +51,103 @@ pub(super) const fn is_refusal(failure: Failure) -> bool {
 impl Roster {
     pub(super) fn new(threads: usize, balancing: Balancing) -> Self {
         let Balancing { balance, secret } = balancing;
-        let pool = watch::Sender::new(Arc::new(Pool::new(Vec::new(), balance)));
-        Self { threads, given: 0, secret, listed: BTreeMap::new(), pool }
+        let ledger = Ledger::new(threads);
+        Self {
+            threads,
+            given: 0,
+            secret,
+            listed: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            well: BTreeSet::new(),
+            pool: watch::Sender::new(Arc::new(Pool::new(Arc::clone(&ledger), balance))),
+            ledger,
+        }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Pool>> {
         self.pool.subscribe()
     }
 
-    /// Publishes a new snapshot if the fleet's endpoints changed.
-    pub(super) fn publish(&mut self, fleet: &Fleet, now: Instant) {
-        let before = self.listed.len();
-        self.listed.retain(|id, _| fleet.get(id).is_some());
-        let mut changed = self.listed.len() != before;
-        let open = opening(fleet);
-        for tracked in fleet.members(Group::Instances) {
-            changed |= self.list(tracked, open, now);
+    /// Publishes a new snapshot if the fleet's endpoints changed. Looks only at those that the news
+    /// are about, so that what a turn costs depends on what happened and not on the fleet's size.
+    pub(super) fn publish(&mut self, fleet: &Fleet, news: &[Change], now: Instant) {
+        let before = self.opening();
+        news.iter().for_each(|change| self.note_wellness(fleet, change.id()));
+        let open = self.opening();
+        let mut changed = false;
+        for change in news {
+            changed |= match fleet.get(change.id()) {
+                Some(tracked) => self.list(tracked, open, now),
+                None => self.strike(change.id()),
+            };
+        }
+        if open != before {
+            for tracked in fleet.members(Group::Instances) {
+                changed |= self.list(tracked, open, now);
+            }
         }
         if changed {
-            let next = self.pool.borrow().next(self.endpoints());
+            let endpoints = self.listed.values().map(|listed| listed.endpoint.clone());
+            let next = self.pool.borrow().next(endpoints.collect());
             self.pool.send_replace(Arc::new(next));
         }
     }
 
     /// Whether the data plane may have requests in flight there.
     pub(super) fn has_traffic(&self, id: &InstanceId) -> bool {
-        self.listed.get(id).is_some_and(|listed| listed.quiet.len() < self.threads)
+        self.listed_as(id).is_some_and(|listed| listed.quiet.len() < self.threads)
     }
 
     /// The requests in flight on an instance.
     pub(super) fn traffic(&self, id: &InstanceId) -> Option<Arc<Traffic>> {
-        self.listed.get(id).map(|listed| Arc::clone(&listed.traffic))
+        self.listed_as(id).map(|listed| Arc::clone(&listed.endpoint.traffic))
     }
 
     /// Whose endpoint that is.
     pub(super) fn instance(&self, endpoint: EndpointId) -> Option<InstanceId> {
-        let mut listed = self.listed.iter();
-        listed.find(|(_, listed)| listed.endpoint == endpoint).map(|(id, _)| id.clone())
+        self.listed.get(&endpoint).map(|listed| listed.instance.clone())
     }
 
     /// A thread has nothing in flight there any more. The last one ends the drain.
     pub(super) fn quiet(&mut self, endpoint: EndpointId, thread: usize) -> Option<InstanceId> {
-        let id = self.instance(endpoint)?;
-        let listed = self.listed.get_mut(&id)?;
-        if listed.standing == Standing::Serving {
+        let listed = self.listed.get_mut(&endpoint)?;
+        if listed.endpoint.standing == Standing::Serving {
             return None;
         }
         listed.quiet.insert(thread);
-        (listed.quiet.len() == self.threads).then_some(id)
+        (listed.quiet.len() == self.threads).then(|| listed.instance.clone())
+    }
+
+    fn listed_as(&self, id: &InstanceId) -> Option<&Listed> {
+        self.listed.get(self.endpoints.get(id)?)
+    }
+
+    fn note_wellness(&mut self, fleet: &Fleet, id: &InstanceId) {
+        let takes_traffic =
+            |tracked: &Tracked| matches!(tracked.phase, Phase::Serving | Phase::Outgoing(_));
+        let is_ours = |tracked: &Tracked| tracked.instance.slot.group == Group::Instances;
+        if fleet.get(id).is_some_and(|of| is_ours(of) && takes_traffic(of)) {
+            self.well.insert(id.clone());
+        } else {
+            self.well.remove(id);
+        }
+    }
+
+    fn opening(&self) -> Opening {
+        if self.well.is_empty() { Opening::FailOpen } else { Opening::Closed }
     }
 
     /// Brings one instance's entry up to date; says whether the data plane has to know.
     fn list(&mut self, tracked: &Tracked, open: Opening, now: Instant) -> bool {
+        if tracked.instance.slot.group != Group::Instances {
+            return false;
+        }
         let Some(address) = &tracked.instance.address else { return false };
         let Some(standing) = standing_of(tracked, open) else { return false };
         let weight = weight_of(tracked);
-        let id = &tracked.instance.id;
-        if let Some(listed) = self.listed.get_mut(id)
-            && listed.address == *address
+        let endpoint = self.endpoints.get(&tracked.instance.id);
+        if let Some(listed) = endpoint.and_then(|endpoint| self.listed.get_mut(endpoint))
+            && listed.endpoint.address == *address
         {
             return listed.update(standing, weight, now);
         }
@@ -114,48 +155,52 @@ impl Roster {
         if standing != Standing::Serving {
             return false;
         }
+        let id = &tracked.instance.id;
+        self.strike(id);
+        let traffic = match self.ledger.open() {
+            Ok(traffic) => Arc::new(traffic),
+            Err(error) => {
+                tracing::error!("{id} gets no traffic: {error}");
+                return false;
+            }
+        };
         self.given += 1;
-        let listed = Listed {
-            endpoint: EndpointId::new(self.given),
+        let endpoint = Endpoint {
+            id: EndpointId::new(self.given),
             address: address.clone(),
+            weight,
             since: now,
             standing,
-            weight,
-            traffic: Arc::new(Traffic::new(self.threads)),
+            traffic,
             token: self.secret.as_ref().map(|secret| secret.token(address)),
-            quiet: BTreeSet::new(),
         };
-        self.listed.insert(id.clone(), listed);
+        self.endpoints.insert(id.clone(), endpoint.id);
+        let listed = Listed { instance: id.clone(), endpoint, quiet: BTreeSet::new() };
+        self.listed.insert(listed.endpoint.id, listed);
         true
     }
 
-    fn endpoints(&self) -> Vec<Endpoint> {
-        let endpoints = self.listed.values().map(|listed| Endpoint {
-            id: listed.endpoint,
-            address: listed.address.clone(),
-            weight: listed.weight,
-            since: listed.since,
-            standing: listed.standing,
-            traffic: Arc::clone(&listed.traffic),
-            token: listed.token,
-        });
-        endpoints.collect()
+    /// Takes an instance out; says whether the data plane has to know.
+    fn strike(&mut self, id: &InstanceId) -> bool {
+        let endpoint = self.endpoints.remove(id);
+        endpoint.is_some_and(|endpoint| self.listed.remove(&endpoint).is_some())
     }
 }
 
 impl Listed {
     fn update(&mut self, standing: Standing, weight: Weight, now: Instant) -> bool {
-        if standing == self.standing && weight == self.weight {
+        let Self { endpoint, quiet, .. } = self;
+        if standing == endpoint.standing && weight == endpoint.weight {
             return false;
         }
-        if standing == Standing::Serving && self.standing != Standing::Serving {
-            self.since = now;
-            self.quiet.clear();
+        if standing == Standing::Serving && endpoint.standing != Standing::Serving {
+            endpoint.since = now;
+            quiet.clear();
             // Its probes are good again: what was held against it is forgiven.
-            self.traffic.recover();
+            endpoint.traffic.recover();
         }
-        self.standing = standing;
-        self.weight = weight;
+        endpoint.standing = standing;
+        endpoint.weight = weight;
         true
     }
 }
@@ -167,12 +212,6 @@ enum Opening {
     Closed,
     /// Yes: nobody else is left, and a probe can be wrong.
     FailOpen,
-}
-
-fn opening(fleet: &Fleet) -> Opening {
-    let mut serving = fleet.members(Group::Instances);
-    let anybody = serving.any(|of| matches!(of.phase, Phase::Serving | Phase::Outgoing(_)));
-    if anybody { Opening::Closed } else { Opening::FailOpen }
 }
 
 /// The share of an instance: what it can take, and of that what it now asks for.
@@ -203,6 +242,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::address::Address;
     use crate::fleet::{
         Capacity, Event, Finding, GroupSpec, Handover, Instance, Operation, Ownership, Probe, Slot,
         Spec, Thresholds, Vitals,
@@ -254,7 +294,8 @@ mod tests {
             }
         }
         let mut roster = Roster::new(1, balancing);
-        roster.publish(&fleet, NOW);
+        let news = fleet.take_journal();
+        roster.publish(&fleet, &news, NOW);
         Arc::clone(&roster.subscribe().borrow())
     }
 

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Balancing;
 use super::roster::Roster;
 use crate::address::Address;
 use crate::clock::Instant;
-use crate::fleet::{Fleet, Group, Hold, Operation, Ownership, Slot, Spec, Tracked};
+use crate::fleet::{
+    Change, Fleet, Group, Hold, InstanceId, Operation, Ownership, Slot, Spec, Tracked,
+};
 use crate::pool::Traffic;
 
 /// The fleet at one moment.
@@ -36,8 +37,8 @@ pub struct Status {
 pub struct Row {
     /// The place.
     pub slot: Slot,
-    /// Who is in it.
-    pub occupant: Option<Occupant>,
+    /// Who is in it. The same in every status as long as nothing about it changes.
+    pub occupant: Option<Arc<Occupant>>,
 }
 
 /// Who is in a slot.
@@ -65,30 +66,17 @@ pub struct Occupant {
 
 impl Status {
     pub(super) fn before_the_first_list(spec: &Spec) -> Self {
-        let fleet = Fleet::new(0);
-        Self::new(
-            spec,
-            &fleet,
-            &Roster::new(0, Balancing::default()),
-            &[Hold::Unlisted],
-            Instant::START,
-        )
+        Self::new(spec, &Board::default(), &[Hold::Unlisted], Instant::START)
     }
 
-    pub(super) fn new(
-        spec: &Spec,
-        fleet: &Fleet,
-        roster: &Roster,
-        holds: &[Hold],
-        at: Instant,
-    ) -> Self {
+    pub(super) fn new(spec: &Spec, board: &Board, holds: &[Hold], at: Instant) -> Self {
         Self {
             at,
             operation: spec.operation,
             ownership: spec.instances.ownership,
             instances: spec.instances.size,
             backends: spec.backend.size,
-            rows: rows(spec, fleet, roster),
+            rows: board.rows(spec),
             holds: holds.iter().map(ToString::to_string).collect(),
         }
     }
@@ -114,24 +102,46 @@ impl Status {
     }
 }
 
-fn rows(spec: &Spec, fleet: &Fleet, roster: &Roster) -> Vec<Row> {
-    let mut rows: BTreeMap<Slot, Vec<Row>> = BTreeMap::new();
-    for group in [Group::Instances, Group::Backend] {
-        for index in 0..spec.group(group).size {
-            rows.entry(Slot { group, index }).or_default();
+/// The rows of those that exist, kept from one status to the next: only what changed is described
+/// anew.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    occupants: BTreeMap<(Slot, InstanceId), Arc<Occupant>>,
+    /// Where each of them stands.
+    slots: BTreeMap<InstanceId, Slot>,
+}
+
+impl Board {
+    /// Describes those whom the news are about.
+    pub(super) fn follow(&mut self, fleet: &Fleet, roster: &Roster, news: &[Change]) {
+        for id in news.iter().map(Change::id) {
+            if let Some(slot) = self.slots.remove(id) {
+                self.occupants.remove(&(slot, id.clone()));
+            }
+            if let Some(tracked) = fleet.get(id) {
+                let slot = tracked.instance.slot;
+                self.slots.insert(id.clone(), slot);
+                self.occupants.insert((slot, id.clone()), Arc::new(occupant(tracked, roster)));
+            }
         }
     }
-    for tracked in fleet.iter() {
-        let slot = tracked.instance.slot;
-        let occupant = Some(occupant(tracked, roster));
-        rows.entry(slot).or_default().push(Row { slot, occupant });
-    }
-    for (slot, rows) in &mut rows {
-        if rows.is_empty() {
-            rows.push(Row { slot: *slot, occupant: None });
+
+    /// One row per instance, and one per slot that is wanted and empty.
+    fn rows(&self, spec: &Spec) -> Vec<Row> {
+        let slots_of = |group| (0..spec.group(group).size).map(move |index| Slot { group, index });
+        let groups = [Group::Instances, Group::Backend].into_iter();
+        let mut wanted = groups.flat_map(slots_of).peekable();
+        let mut rows = Vec::with_capacity(self.occupants.len());
+        for ((slot, _), occupant) in &self.occupants {
+            while let Some(empty) = wanted.next_if(|wanted| wanted < slot) {
+                rows.push(Row { slot: empty, occupant: None });
+            }
+            wanted.next_if_eq(slot);
+            rows.push(Row { slot: *slot, occupant: Some(Arc::clone(occupant)) });
         }
+        rows.extend(wanted.map(|slot| Row { slot, occupant: None }));
+        rows
     }
-    rows.into_values().flatten().collect()
 }
 
 fn occupant(tracked: &Tracked, roster: &Roster) -> Occupant {

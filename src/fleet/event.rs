@@ -1,5 +1,6 @@
 //! How what happened becomes what is known: every event is folded in here, and only here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -114,26 +115,18 @@ impl Fleet {
 
     /// The instances that a listing should have known of, and did not name.
     fn missing_from(&self, found: &[Instance], began: Instant, spec: &Spec) -> Vec<InstanceId> {
+        let found: BTreeSet<&InstanceId> = found.iter().map(|listed| &listed.id).collect();
         let unlisted = self.iter().filter(|tracked| {
             let settle = spec.group(tracked.instance.slot.group).settle;
             let settled = began.since(tracked.first_seen) > settle;
-            settled && !found.iter().any(|listed| listed.id == tracked.instance.id)
+            settled && !found.contains(&tracked.instance.id)
         });
         unlisted.map(|tracked| tracked.instance.id.clone()).collect()
     }
 
     fn found(&mut self, instance: Instance, began: Instant, spec: &Spec, now: Instant) {
-        if let Some(tracked) = self.instances.get_mut(&instance.id) {
-            let vitals = instance.vitals.clone();
-            let id = instance.id.clone();
-            // A listing that began before the machine had an address must not take it away again.
-            let address = instance.address.or_else(|| tracked.instance.address.take());
-            let control = instance.control.or(tracked.instance.control);
-            tracked.instance = Instance { address, control, ..instance };
-            if let Vitals::Gone(how) = vitals {
-                self.failed(&id, Reason::Gone(how), now);
-            }
-            return;
+        if self.get(&instance.id).is_some() {
+            return self.described(instance, now);
         }
         let ended = self.departed.get(&instance.id).copied();
         let settle = spec.group(instance.slot.group).settle;
@@ -159,11 +152,33 @@ impl Fleet {
         self.forget_stillborn();
     }
 
+    /// Takes in how the provider now describes an instance that is tracked.
+    fn described(&mut self, instance: Instance, now: Instant) {
+        let (id, vitals) = (instance.id.clone(), instance.vitals.clone());
+        let Some(tracked) = self.tracked.get_mut(&id) else { return };
+        // A listing that began before the machine had an address must not take it away again.
+        let address = instance.address.or_else(|| tracked.instance.address.clone());
+        let control = instance.control.or(tracked.instance.control);
+        let described = Instance { address, control, ..instance };
+        if described != tracked.instance {
+            self.journal.push(Change::Described(id.clone()));
+            if described.slot == tracked.instance.slot {
+                tracked.instance = described;
+            } else if let Some(tracked) = self.tracked.remove(&id) {
+                // Somebody wrote another slot on its tag.
+                self.tracked.insert(Tracked { instance: described, ..tracked });
+            }
+        }
+        if let Vitals::Gone(how) = vitals {
+            self.failed(&id, Reason::Gone(how), now);
+        }
+    }
+
     fn launched(&mut self, token: &LaunchToken, result: Result<Instance, String>, now: Instant) {
         let Some(pending) = self.launches.remove(token) else { return };
         match result {
             // A listing may have named it before the launch was answered.
-            Ok(instance) if self.instances.contains_key(&instance.id) => {}
+            Ok(instance) if self.get(&instance.id).is_some() => {}
             Ok(instance) => {
                 let id = instance.id.clone();
                 if let Some(how) = self.track(instance, now) {
@@ -200,14 +215,14 @@ impl Fleet {
             repointing: Repointing::Idle,
         };
         self.journal.push(tracked.entered_from(None));
-        self.instances.insert(id, tracked);
+        self.tracked.insert(tracked);
         end
     }
 
     /// The end of a newborn can be noticed before its launch is answered, that is, before we know
     /// whose end it is.
     fn gone(&mut self, id: InstanceId, how: String, now: Instant) {
-        if self.instances.contains_key(&id) {
+        if self.get(&id).is_some() {
             self.failed(&id, Reason::Gone(how), now);
         } else if !self.launches.is_empty() && self.stillborn.len() < LAUNCHING_MAX {
             self.stillborn.insert(id, how);
@@ -222,7 +237,7 @@ impl Fleet {
     }
 
     fn probed(&mut self, id: &InstanceId, probe: Probe, spec: &Spec, now: Instant) {
-        let Some(tracked) = self.instances.get_mut(id) else { return };
+        let Some(tracked) = self.tracked.get_mut(id) else { return };
         let thresholds = spec.group(tracked.instance.slot.group).thresholds;
         let load = tracked.health.load();
         let verdict = tracked.health.add(probe.finding, &thresholds);
@@ -243,13 +258,9 @@ impl Fleet {
             Verdict::Well => self.passed(id, spec, now),
             Verdict::Undecided => {}
             // A newborn that does not answer yet is not ill: its launch timeout judges it.
-            Verdict::Failed(_) if self.is_newborn(id) => {}
+            Verdict::Failed(_) if self.group_of_newborn(id).is_some() => {}
             Verdict::Failed(reason) => self.failed(id, reason, now),
         }
-    }
-
-    pub(super) fn is_newborn(&self, id: &InstanceId) -> bool {
-        self.get(id).is_some_and(|tracked| tracked.phase == Phase::Starting)
     }
 
     fn passed(&mut self, id: &InstanceId, spec: &Spec, now: Instant) {
@@ -276,14 +287,13 @@ impl Fleet {
 
     /// Traffic raises suspicion; only the instance's own health check convicts it.
     fn suspected(&mut self, id: &InstanceId) {
-        if let Some(tracked) = self.instances.get_mut(id) {
+        if let Some(tracked) = self.tracked.get_mut(id) {
             tracked.health.suspect();
         }
     }
 
     fn failed(&mut self, id: &InstanceId, reason: Reason, now: Instant) {
-        if self.is_newborn(id) {
-            let group = self.instances[id].instance.slot.group;
+        if let Some(group) = self.group_of_newborn(id) {
             let cause = format!("it ended before it served: {reason}");
             self.history(group).newborns.failed(cause, now);
         }
@@ -303,7 +313,7 @@ impl Fleet {
             self.step(id, Step::EndingFailed { again }, now);
             return;
         }
-        self.instances.remove(id);
+        self.tracked.remove(id);
         self.journal.push(Change::Forgotten(id.clone()));
         self.departed.insert(id.clone(), now);
         if self.departed.len() > DEPARTED_MAX {
@@ -314,7 +324,7 @@ impl Fleet {
     }
 
     fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
-        let Some(tracked) = self.instances.get_mut(id) else { return };
+        let Some(tracked) = self.tracked.get_mut(id) else { return };
         if taken {
             // Until a probe says otherwise.
             let told = tracked.backend.replace(to) != Some(to);
@@ -333,9 +343,9 @@ impl Fleet {
             // One of ours that failed goes anyway; one that is not ours would be back when well.
             let may_return = group.ownership == Ownership::Foreign
                 && matches!(tracked.phase, Phase::Condemned(_));
-            tracked.instance.slot == slot && (tracked.phase.fills_slot() || may_return)
+            tracked.phase.fills_slot() || may_return
         };
-        let Some(tracked) = self.iter().find(named) else { return };
+        let Some(tracked) = self.in_slot(slot).find(named) else { return };
         let (id, serves) = (tracked.instance.id.clone(), tracked.phase != Phase::Starting);
         let step = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.

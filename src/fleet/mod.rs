@@ -9,6 +9,7 @@ mod budget;
 mod event;
 mod health;
 mod instance;
+mod members;
 mod phase;
 mod plan;
 mod spec;
@@ -27,6 +28,7 @@ pub use spec::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 
 use crate::clock::Instant;
 use budget::{Budget, Newborns};
+use members::Groups;
 use phase::Step;
 
 /// How many ended instances are remembered, so that a stale listing cannot bring one back. More
@@ -42,7 +44,7 @@ pub struct Fleet {
     serial: u32,
     /// When the listing began that was folded in last.
     listed: Option<Instant>,
-    instances: BTreeMap<InstanceId, Tracked>,
+    tracked: Groups,
     launches: BTreeMap<LaunchToken, Pending>,
     /// Machines that may exist although nobody has seen them.
     unseen: Vec<Unseen>,
@@ -63,8 +65,24 @@ pub enum Change {
     Load(InstanceId, Load),
     /// A forwarder relays to another backend.
     Backend(InstanceId, Option<SocketAddr>),
+    /// The provider describes it otherwise than before: it has an address now, for one.
+    Described(InstanceId),
     /// The provider says that it is no more.
     Forgotten(InstanceId),
+}
+
+impl Change {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn id(&self) -> &InstanceId {
+        match self {
+            Self::Phase(Passage { id, .. })
+            | Self::Load(id, _)
+            | Self::Backend(id, _)
+            | Self::Described(id)
+            | Self::Forgotten(id) => id,
+        }
+    }
 }
 
 /// An instance's step from one phase to another.
@@ -174,7 +192,7 @@ impl Fleet {
             nonce,
             serial: 0,
             listed: None,
-            instances: BTreeMap::new(),
+            tracked: Groups::default(),
             launches: BTreeMap::new(),
             unseen: Vec::new(),
             stillborn: BTreeMap::new(),
@@ -190,17 +208,22 @@ impl Fleet {
     /// The instance of that name, if it is tracked.
     #[must_use]
     pub fn get(&self, id: &InstanceId) -> Option<&Tracked> {
-        self.instances.get(id)
+        self.tracked.get(id)
     }
 
-    /// All tracked instances, in the order of their names.
+    /// All tracked instances, one group after the other, each in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Tracked> {
-        self.instances.values()
+        self.tracked.iter()
     }
 
-    /// The tracked instances of a group.
+    /// The tracked instances of a group, in the order of their names.
     pub fn members(&self, group: Group) -> impl Iterator<Item = &Tracked> {
-        self.iter().filter(move |tracked| tracked.instance.slot.group == group)
+        self.tracked.of(group).iter()
+    }
+
+    /// The tracked instances in a slot, in the order of their names.
+    pub fn in_slot(&self, slot: Slot) -> impl Iterator<Item = &Tracked> {
+        self.tracked.in_slot(slot)
     }
 
     /// The slots that a launch was sent for and not answered yet, each with when it was sent.
@@ -244,7 +267,7 @@ impl Fleet {
             Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
             Action::Repoint { id, .. } => {
-                if let Some(tracked) = self.instances.get_mut(id) {
+                if let Some(tracked) = self.tracked.get_mut(id) {
                     tracked.repointing = Repointing::Asked;
                 }
             }
@@ -263,16 +286,23 @@ impl Fleet {
 
     fn begin_termination(&mut self, id: &InstanceId, reason: &Reason, now: Instant) {
         // Only the first time: that the provider fails to end it is no further failure of its own.
-        if *reason == Reason::NeverServed && self.is_newborn(id) {
-            let group = self.instances[id].instance.slot.group;
+        if *reason == Reason::NeverServed
+            && let Some(group) = self.group_of_newborn(id)
+        {
             self.history(group).newborns.failed(reason.to_string(), now);
         }
         self.step(id, Step::Terminate(reason.clone()), now);
     }
 
+    /// The group of an instance that has not served yet.
+    fn group_of_newborn(&self, id: &InstanceId) -> Option<Group> {
+        let tracked = self.get(id).filter(|tracked| tracked.phase == Phase::Starting)?;
+        Some(tracked.instance.slot.group)
+    }
+
     /// Moves an instance through its life.
     fn step(&mut self, id: &InstanceId, step: Step, now: Instant) {
-        let Some(tracked) = self.instances.get_mut(id) else { return };
+        let Some(tracked) = self.tracked.get_mut(id) else { return };
         let before = tracked.phase.clone();
         tracked.phase = before.clone().after(step);
         if tracked.phase != before {
@@ -281,15 +311,21 @@ impl Fleet {
         }
     }
 
+    fn others_in_slot_of(&self, tracked: &Tracked) -> impl Iterator<Item = &Tracked> {
+        self.tracked.others_in_slot_of(tracked)
+    }
+
     /// Whether somebody already stands in for the instance in its slot.
     fn has_successor(&self, of: &Tracked) -> bool {
-        let slot = of.instance.slot;
-        let launching = self.launches.values().any(|pending| pending.slot == slot);
-        let filling = |other: &Tracked| {
-            other.instance.slot == slot
-                && other.instance.id != of.instance.id
-                && other.phase.fills_slot()
-        };
-        launching || self.iter().any(filling)
+        self.is_launching(of.instance.slot)
+            || self.others_in_slot_of(of).any(|other| other.phase.fills_slot())
+    }
+
+    /// Whether a launch for the slot is on its way. Those are few.
+    fn is_launching(&self, slot: Slot) -> bool {
+        self.launches.values().any(|pending| pending.slot == slot)
     }
 }
+
+#[cfg(test)]
+mod cost;

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::pool::{Endpoint, EndpointId, Pool, Standing, Traffic, Weight};
+use crate::pool::{Balance, Endpoint, EndpointId, Ledger, Pool, Standing, Weight};
 
 /// The one server behind us.
 #[derive(Debug)]
 pub(super) struct Backend {
     pool: watch::Sender<Arc<Pool>>,
-    threads: usize,
+    ledger: Arc<Ledger>,
 }
 
 impl Backend {
     /// The server to begin with; without one, requests are held.
     pub(super) fn new(threads: usize, address: Option<SocketAddr>) -> Self {
-        let (pool, _) = watch::channel(Arc::default());
-        let backend = Self { pool, threads };
+        let ledger = Ledger::new(threads);
+        let pool = Pool::new(Arc::clone(&ledger), Balance::default());
+        let backend = Self { pool: watch::Sender::new(Arc::new(pool)), ledger };
         if let Some(address) = address {
             backend.change_to(address);
         }
@@ -38,6 +39,8 @@ impl Backend {
     /// Sends everything there from now on. What is in flight at the one before finishes. Even the
     /// same address is another endpoint: whoever says so has started a new server there.
     pub(super) fn change_to(&self, address: SocketAddr) {
+        let traffic = self.ledger.open().expect("only those that still have requests are counted");
+        let traffic = Arc::new(traffic);
         self.pool.send_modify(|pool| {
             let before = serving(pool);
             let next = before.map_or(0, |endpoint| endpoint.id.number() + 1);
@@ -49,7 +52,7 @@ impl Backend {
                 weight: Weight::FULL,
                 since: clock::now(),
                 standing: Standing::Serving,
-                traffic: Arc::new(Traffic::new(self.threads)),
+                traffic,
                 token: None,
             };
             *pool = Arc::new(pool.next(leaving.into_iter().chain([endpoint]).collect()));

@@ -22,10 +22,11 @@ use tokio::sync::mpsc;
 use self::backend::Backend;
 use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
-use crate::cli::{ForwardArgs, Misuse};
+use crate::cli::{ForwardArgs, LogFormatKind, Misuse};
 use crate::http1::Forwarding;
 use crate::proxy::{
-    Affinity, BodyRate, Engine, Inbound, Limits, Running, Settings, raise_descriptor_limit,
+    AccessLog, Affinity, BodyRate, Engine, Inbound, Limits, LogFormat, Running, Settings,
+    raise_descriptor_limit,
 };
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
@@ -67,8 +68,10 @@ async fn forward(
     to: Option<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
     // Before the addresses are known to anybody: whoever reads them may send a signal at once.
-    let mut stops = Stops::listen()?;
+    let mut signals = Signals::listen()?;
+    let access_log = open_log(args)?;
     let engine = Engine::bind(args.listen, settings).context("--listen takes another address")?;
+    let engine = access_log.into_iter().fold(engine, Engine::log_to);
     let control = match args.control {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -78,21 +81,39 @@ async fn forward(
     let (reports, _) = mpsc::channel(1);
     let running = engine.start(backend.subscribe(), reports)?;
     announce(&running, to, control.as_ref())?;
-    match control {
-        None => stops.next().await,
-        Some(listener) => {
-            let control = Control::new(args, Arc::clone(&backend));
-            tokio::select! {
-                () = stops.next() => {}
-                served = control.serve(listener) => served.context("the control listener failed")?,
-            }
+    let reopening = async {
+        loop {
+            signals.reopen.recv().await;
+            running.reopen_log();
         }
+    };
+    let controlled = async {
+        match control {
+            None => std::future::pending().await,
+            Some(listener) => Control::new(args, Arc::clone(&backend)).serve(listener).await,
+        }
+    };
+    tokio::select! {
+        () = signals.stops.next() => {}
+        served = controlled => served.context("the control listener failed")?,
+        () = reopening => {}
     }
     tokio::select! {
         biased;
         () = running.drain(GRACE) => Ok(ExitCode::SUCCESS),
-        () = stops.next() => Ok(ExitCode::FAILURE),
+        () = signals.stops.next() => Ok(ExitCode::FAILURE),
     }
+}
+
+/// A log that cannot be opened was not meant.
+fn open_log(args: &ForwardArgs) -> anyhow::Result<Option<AccessLog>> {
+    let Some(path) = &args.access_log else { return Ok(None) };
+    let format = match args.access_log_format {
+        LogFormatKind::Json => LogFormat::Json,
+        LogFormatKind::Combined => LogFormat::Combined,
+    };
+    let opened = AccessLog::open(path, format).map_err(anyhow::Error::new);
+    Ok(Some(opened.map_err(|error| Misuse(format!("--access-log: {error:#}")))?))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -119,20 +140,29 @@ fn announce(
     Ok(())
 }
 
+/// The signals that are listened to.
+struct Signals {
+    stops: Stops,
+    /// SIGUSR1: the access log was moved away.
+    reopen: Signal,
+}
+
 /// The signals that ask to stop.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stops {
+impl Signals {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let stops = Stops { terminate, interrupt };
+        Ok(Self { stops, reopen: signal(SignalKind::user_defined1())? })
     }
+}
 
+impl Stops {
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

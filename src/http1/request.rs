@@ -135,6 +135,12 @@ impl RequestHead {
         self.line.target.path.of(bytes)
     }
 
+    /// What the path of an absolute URI has to begin with and leaves out: `/`, or `*`.
+    #[must_use]
+    pub fn path_prefix(&self) -> &'static [u8] {
+        self.line.target.prefix
+    }
+
     /// The version the client speaks.
     #[must_use]
     pub fn version(&self) -> Version {

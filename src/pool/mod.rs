@@ -6,6 +6,7 @@
 
 mod budget;
 mod draw;
+mod ledger;
 mod lottery;
 mod maglev;
 mod pick;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::clock::Instant;
 
+use ledger::Seat;
 use lottery::Lottery;
 use maglev::Maglev;
 use turns::Cycle;
 
 pub use budget::{Budget, BudgetLimits};
+pub use ledger::{Full, Ledger};
 pub use maglev::Key;
 pub use pick::{Algorithm, Ask, Balance, SLOW_START, TRIED_MAX, Ties, Tried, Turn};
 pub use retry::{Body, Decision, Means, Progress, Repeat, after_failure};
@@ -128,18 +131,32 @@ pub struct Endpoint {
 }
 
 /// The endpoints at one moment. Immutable: a change is a new pool.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     endpoints: Vec<Endpoint>,
     balance: Balance,
-    /// Where the serving ones are in `endpoints`, so that picking never meets another. An index
-    /// into this list is a *place*.
-    serving: Vec<u32>,
+    /// Where all endpoints are counted.
+    ledger: Arc<Ledger>,
+    /// The serving ones, so that picking never meets another. An index into this list is a
+    /// *place*.
+    serving: Vec<Place>,
     /// Since when the one serves that has served longest, which newcomers are measured by.
     eldest: Instant,
+    /// Since when the newest one serves: when it has grown, all have.
+    youngest: Instant,
     /// The places of the serving ones that clients stick to.
     tokens: sticky::Index,
     tables: Arc<Tables>,
+}
+
+/// What a pick wants to know of an endpoint, as small as it can be: ten thousand of them fit into
+/// a processor's cache together.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where it is in `endpoints`.
+    index: u32,
+    seat: Seat,
+    weight: Weight,
 }
 
 /// What is prepared so that a pick costs the same however many there are to pick from. It follows
@@ -159,25 +176,47 @@ enum Order {
     Keys(Maglev),
 }
 
+impl Default for Pool {
+    /// A pool that nobody can be added to.
+    fn default() -> Self {
+        Self::new(Ledger::new(0), Balance::default())
+    }
+}
+
 impl Pool {
-    /// A snapshot of these endpoints, balanced like this.
+    /// A snapshot of nobody, balanced like this. Whoever comes next is counted in this ledger.
     #[must_use]
-    pub fn new(endpoints: Vec<Endpoint>, balance: Balance) -> Self {
-        Self { balance, ..Self::default() }.next(endpoints)
+    pub fn new(ledger: Arc<Ledger>, balance: Balance) -> Self {
+        Self {
+            endpoints: Vec::new(),
+            balance,
+            ledger,
+            serving: Vec::new(),
+            eldest: Instant::START,
+            youngest: Instant::START,
+            tokens: sticky::Index::default(),
+            tables: Arc::default(),
+        }
     }
 
-    /// The snapshot that follows this one, balanced the same way. What was prepared for this one
-    /// is kept if the same endpoints serve with the same weights.
+    /// The snapshot that follows this one, of endpoints in the order of their ids, balanced the
+    /// same way. What was prepared for this one is kept if the same endpoints serve with the same
+    /// weights.
     #[must_use]
     pub fn next(&self, endpoints: Vec<Endpoint>) -> Self {
+        let is_ours = |endpoint: &Endpoint| Arc::ptr_eq(endpoint.traffic.ledger(), &self.ledger);
+        debug_assert!(endpoints.iter().all(is_ours), "an endpoint that is counted elsewhere");
+        debug_assert!(endpoints.is_sorted_by_key(|each| each.id), "who follows relies on it");
         let serves = |endpoint: &Endpoint| endpoint.standing == Standing::Serving;
-        let serving: Vec<u32> =
-            (0..).zip(&endpoints).filter(|(_, each)| serves(each)).map(|(at, _)| at).collect();
-        let all = || (0..).zip(&serving).map(|(place, at)| (place, &endpoints[*at as usize]));
+        let serving = (0..).zip(&endpoints).filter(|(_, each)| serves(each));
+        let serving: Vec<Place> = serving.map(|(index, each)| Place::new(index, each)).collect();
+        let all = || (0..).zip(serving.iter().map(|place| &endpoints[place.index as usize]));
         let tokens = all().filter_map(|(place, each)| each.token.map(|token| (token, place)));
         let mut next = Self {
             balance: self.balance,
+            ledger: Arc::clone(&self.ledger),
             eldest: all().map(|(_, each)| each.since).min().unwrap_or_default(),
+            youngest: all().map(|(_, each)| each.since).max().unwrap_or_default(),
             tokens: sticky::Index::new(tokens),
             tables: Arc::clone(&self.tables),
             serving,
@@ -204,8 +243,14 @@ impl Pool {
 
     /// Addresses and weights of the serving ones, by place.
     fn members(&self) -> impl Iterator<Item = (&Address, Weight)> {
-        let serving = self.serving.iter().map(|at| &self.endpoints[*at as usize]);
-        serving.map(|endpoint| (&endpoint.address, endpoint.weight))
+        let address = |place: &Place| &self.endpoints[place.index as usize].address;
+        self.serving.iter().map(move |place| (address(place), place.weight))
+    }
+}
+
+impl Place {
+    fn new(index: u32, endpoint: &Endpoint) -> Self {
+        Self { index, seat: endpoint.traffic.seat(), weight: endpoint.weight }
     }
 }
 

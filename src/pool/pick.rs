@@ -10,12 +10,13 @@
 //! [`DRAWS_MAX`] of them. Only if luck fails that often, as when nearly all of a large pool are
 //! ejected, are more looked at, and never more than [`SEARCH_MAX`].
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::draw::Draw;
 use super::maglev::Key;
 use super::sticky::Token;
-use super::{Endpoint, EndpointId, Order, Pool};
+use super::{Endpoint, EndpointId, Order, Place, Pool};
 use crate::clock::Instant;
 
 /// Endpoints that one request can have tried: more would only make a failing request slower.
@@ -42,6 +43,9 @@ const SEARCH_MAX: usize = 1024;
 /// The least share that a newcomer starts from, in per cent of its weight: enough to be noticed
 /// if it fails, too little to hurt.
 const NEWCOMER_PERCENT: u64 = 10;
+
+/// Who has served for the whole slow start has all of its weight.
+const FULLY_GROWN: u64 = 100;
 
 /// How endpoints are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,7 +130,13 @@ impl Tried {
     /// Whether it was tried.
     #[must_use]
     pub fn contains(&self, id: EndpointId) -> bool {
-        self.len > 0 && self.ids.contains(&Some(id))
+        !self.is_empty() && self.ids.contains(&Some(id))
+    }
+
+    /// Whether nothing was tried.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Forgets all: after a hold every endpoint deserves another try.
@@ -154,7 +164,8 @@ impl Pool {
     /// one beyond the [`TRIED_MAX`] that can have been.
     #[must_use]
     pub fn has_untried(&self, tried: &Tried) -> bool {
-        self.serving.iter().any(|index| !tried.contains(self.endpoints[*index as usize].id))
+        let id = |place: &Place| self.endpoints[place.index as usize].id;
+        self.serving.iter().any(|place| !tried.contains(id(place)))
     }
 }
 
@@ -179,7 +190,7 @@ impl Search<'_> {
                 None => self.fewest(),
             },
         });
-        place.map(|place| self.pool.serving[place] as usize)
+        place.map(|place| self.pool.serving[place].index as usize)
     }
 
     /// The one that the client was given before.
@@ -289,45 +300,65 @@ impl Search<'_> {
     }
 
     fn is_usable(&self, place: usize) -> bool {
-        let endpoint = self.endpoint(place);
-        !self.ask.tried.contains(endpoint.id)
-            && (self.health == Health::Any || !endpoint.traffic.is_ejected(self.ask.now))
+        let Place { seat, .. } = *self.look(place);
+        let is_tried =
+            !self.ask.tried.is_empty() && self.ask.tried.contains(self.endpoint(place).id);
+        !is_tried
+            && (self.health == Health::Any || !self.pool.ledger.is_ejected(seat, self.ask.now))
     }
 
     /// Whether a newcomer may take what falls to it: as often as it has grown, measured by the
     /// one that has served longest. When all are new, nobody is.
     fn is_grown(&self, place: usize, round: u64) -> bool {
+        if self.all_are_grown() {
+            return true;
+        }
         let grown = self.grown_percent(self.endpoint(place).since);
         let most = self.grown_percent(self.pool.eldest);
         // Other numbers than those that the lots are drawn with.
         grown == most || Draw::new(!self.ask.draw).below(round, most) < grown
     }
 
+    /// As a rule they are, and then nobody's age has to be looked at.
+    fn all_are_grown(&self) -> bool {
+        self.ask.now.since(self.pool.youngest) >= self.pool.balance.slow_start
+    }
+
     fn count(&self) -> usize {
         self.pool.serving.len()
     }
 
-    fn endpoint(&self, place: usize) -> &Endpoint {
+    fn look(&self, place: usize) -> &Place {
         #[cfg(test)]
         tests::count_look();
-        &self.pool.endpoints[self.pool.serving[place] as usize]
+        &self.pool.serving[place]
+    }
+
+    /// All that is known of it. It is far away: whoever picks asks only what [`Place`] does not
+    /// say.
+    fn endpoint(&self, place: usize) -> &Endpoint {
+        &self.pool.endpoints[self.look(place).index as usize]
     }
 
     fn load(&self, place: usize) -> Load {
-        let endpoint = self.endpoint(place);
-        let in_flight = u64::from(endpoint.traffic.in_flight(self.ask.thread));
-        let weight = u64::from(endpoint.weight.percent()) * self.grown_percent(endpoint.since);
-        Load { in_flight, weight }
+        let Place { seat, weight, .. } = *self.look(place);
+        let in_flight = self.pool.ledger.in_flight(seat, self.ask.thread).load(Relaxed);
+        let grown = if self.all_are_grown() {
+            FULLY_GROWN
+        } else {
+            self.grown_percent(self.endpoint(place).since)
+        };
+        Load { in_flight: in_flight.into(), weight: u64::from(weight.percent()) * grown }
     }
 
     /// How much of its weight an endpoint has that serves since then, in per cent.
     fn grown_percent(&self, since: Instant) -> u64 {
         let (age, slow_start) = (self.ask.now.since(since), self.pool.balance.slow_start);
         if age >= slow_start {
-            return 100;
+            return FULLY_GROWN;
         }
         let percent = age.as_millis() * 100 / slow_start.as_millis().max(1);
-        u64::try_from(percent).unwrap_or(100).clamp(NEWCOMER_PERCENT, 100)
+        u64::try_from(percent).unwrap_or(FULLY_GROWN).clamp(NEWCOMER_PERCENT, FULLY_GROWN)
     }
 }
 

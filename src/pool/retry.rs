@@ -27,6 +27,19 @@ pub enum Progress {
     Answering,
 }
 
+impl Progress {
+    /// How many of a request's tries are spent. Only a fresh connection that breaks under the
+    /// request speaks against the request itself. A reused one breaks for reasons of its own, and
+    /// at most once, because after that only fresh ones are used.
+    #[must_use]
+    pub const fn tries_spent(self) -> u32 {
+        match self {
+            Self::NothingSent | Self::SentOnReused => 0,
+            Self::Sent | Self::SentAndSilent | Self::Answering => 1,
+        }
+    }
+}
+
 /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Repeat {
@@ -50,7 +63,7 @@ pub enum Body {
 pub struct Means {
     /// An endpoint that serves and was not tried.
     pub untried: bool,
-    /// Tries that may still be made after one that sent something.
+    /// Tries that may still be made after one that an endpoint may have died of.
     pub tries: u32,
     /// The thread's retry budget has one left.
     pub budget: bool,
@@ -147,6 +160,12 @@ mod tests {
         let means = Means { untried: false, ..RICH };
         let decision = after_failure(SentOnReused, Repeat::Idempotent, Body::Replayable, means);
         assert_eq!(decision, RetryFresh);
+    }
+
+    #[test]
+    fn only_a_fresh_connection_that_breaks_costs_a_try() {
+        let spent = [NothingSent, SentOnReused, Sent, SentAndSilent, Answering];
+        assert_eq!(spent.map(Progress::tries_spent), [0, 0, 1, 1, 1]);
     }
 
     #[test]

@@ -1,37 +1,21 @@
 //! What one endpoint has in flight, and whether it is ejected.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::ledger::{Ledger, Record, Seat};
 use crate::clock::Instant;
 
 /// The counters of one endpoint, shared by every thread and every snapshot.
 ///
-/// Each thread writes only its own slot, with a plain load and store, so that counting costs no
-/// atomic read-modify-write and no cache line travels between cores. The ejection is shared by
-/// all, but written only when an endpoint fails or recovers.
+/// Each thread writes only its own, with a plain load and store, so that counting costs no atomic
+/// read-modify-write and no cache line travels between cores. The ejection is shared by all, but
+/// written only when an endpoint fails or recovers.
 #[derive(Debug)]
 pub struct Traffic {
-    slots: Box<[Slot]>,
-    ejection: Shared,
-}
-
-/// Two cache lines, because the prefetcher of x86 fetches them in pairs.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Slot {
-    in_flight: AtomicU32,
-}
-
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Shared {
-    /// Nanoseconds since [`Instant::START`]; zero means not ejected.
-    until: AtomicU64,
-    /// Ejections since the last good answer.
-    streak: AtomicU32,
-    /// Failures since the last good answer that do not eject by themselves.
-    strikes: AtomicU32,
+    ledger: Arc<Ledger>,
+    seat: Seat,
 }
 
 /// How long a failing endpoint is passed over.
@@ -46,43 +30,48 @@ pub struct Ejection {
 }
 
 impl Traffic {
-    /// Counters for an engine of so many threads.
-    #[must_use]
-    pub fn new(threads: usize) -> Self {
-        let slots = (0..threads).map(|_| Slot::default()).collect();
-        Self { slots, ejection: Shared::default() }
+    pub(super) const fn new(ledger: Arc<Ledger>, seat: Seat) -> Self {
+        Self { ledger, seat }
     }
 
-    /// A request begins. Only the thread that owns the slot may call this.
+    /// Where it is counted.
+    pub(super) const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Where in the ledger.
+    pub(super) const fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// A request begins. Only the thread itself may call this.
     pub fn enter(&self, thread: usize) {
-        let in_flight = &self.slots[thread].in_flight;
+        let in_flight = self.ledger.in_flight(self.seat, thread);
         in_flight.store(in_flight.load(Relaxed) + 1, Relaxed);
     }
 
-    /// A request ends. Only the thread that owns the slot may call this.
+    /// A request ends. Only the thread itself may call this.
     pub fn leave(&self, thread: usize) {
-        let in_flight = &self.slots[thread].in_flight;
+        let in_flight = self.ledger.in_flight(self.seat, thread);
         in_flight.store(in_flight.load(Relaxed) - 1, Relaxed);
     }
 
     /// What one thread has in flight here.
     #[must_use]
     pub fn in_flight(&self, thread: usize) -> u32 {
-        self.slots[thread].in_flight.load(Relaxed)
+        self.ledger.in_flight(self.seat, thread).load(Relaxed)
     }
 
     /// What all threads together have in flight here.
     #[must_use]
     pub fn total(&self) -> u32 {
-        self.slots.iter().map(|slot| slot.in_flight.load(Relaxed)).sum()
+        self.ledger.total(self.seat)
     }
 
     /// Whether requests pass over the endpoint now.
     #[must_use]
     pub fn is_ejected(&self, now: Instant) -> bool {
-        let until = self.ejection.until.load(Relaxed);
-        // Almost always zero: the common case compares no times.
-        until != 0 && now < Instant::at(Duration::from_nanos(until))
+        self.ledger.is_ejected(self.seat, now)
     }
 
     /// Passes over the endpoint from now on, for longer each time. Says until when, or `None`
@@ -91,35 +80,37 @@ impl Traffic {
         if self.is_ejected(now) {
             return None;
         }
-        let streak = self.ejection.streak.load(Relaxed);
-        let length = limits.first.saturating_mul(1 << streak.min(16)).min(limits.longest);
+        let record = self.ledger.record(self.seat);
+        let length = limits.first.saturating_mul(1 << record.streak.min(16)).min(limits.longest);
         let until = now + length;
-        let nanos = u64::try_from(until.since_start().as_nanos()).unwrap_or(u64::MAX);
-        self.ejection.until.store(nanos, Relaxed);
-        self.ejection.streak.store(streak.saturating_add(1), Relaxed);
+        self.ledger.eject(self.seat, until);
+        let streak = record.streak.saturating_add(1);
+        self.ledger.set_record(self.seat, Record { streak, ..record });
         Some(until)
     }
 
     /// Notes a failure that ejects only when it is one of several in a row.
     pub fn strike(&self, limits: &Ejection, now: Instant) -> Option<Instant> {
-        let strikes = self.ejection.strikes.load(Relaxed) + 1;
-        if strikes < limits.strikes {
-            self.ejection.strikes.store(strikes, Relaxed);
+        let record = self.ledger.record(self.seat);
+        let strikes = record.strikes.saturating_add(1);
+        if u32::from(strikes) < limits.strikes {
+            self.ledger.set_record(self.seat, Record { strikes, ..record });
             return None;
         }
-        self.ejection.strikes.store(0, Relaxed);
+        self.ledger.set_record(self.seat, Record { strikes: 0, ..record });
         self.eject(limits, now)
     }
 
     /// An answer came: the endpoint works, whatever was noted before.
     pub fn recover(&self) {
-        let Shared { until, streak, strikes } = &self.ejection;
-        // Reading is cheap as long as nobody writes, so a healthy endpoint costs no store.
-        if streak.load(Relaxed) != 0 || strikes.load(Relaxed) != 0 {
-            until.store(0, Relaxed);
-            streak.store(0, Relaxed);
-            strikes.store(0, Relaxed);
-        }
+        self.ledger.clear(self.seat);
+    }
+}
+
+impl Drop for Traffic {
+    /// Nobody can have a request in flight there any more.
+    fn drop(&mut self) {
+        self.ledger.close(self.seat);
     }
 }
 
@@ -136,7 +127,7 @@ mod tests {
 
     #[test]
     fn threads_count_apart_and_are_summed() {
-        let traffic = Traffic::new(2);
+        let traffic = Ledger::new(2).open().unwrap();
         traffic.enter(0);
         traffic.enter(1);
         traffic.enter(1);
@@ -146,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_ejection_ends_by_itself() {
-        let traffic = Traffic::new(1);
+        let traffic = Ledger::new(1).open().unwrap();
         assert!(!traffic.is_ejected(at(10)));
         assert_eq!(traffic.eject(&LIMITS, at(10)), Some(at(11)));
         assert!(traffic.is_ejected(at(10)));
@@ -155,14 +146,14 @@ mod tests {
 
     #[test]
     fn failures_that_come_together_are_one_ejection() {
-        let traffic = Traffic::new(1);
+        let traffic = Ledger::new(1).open().unwrap();
         traffic.eject(&LIMITS, at(10));
         assert_eq!(traffic.eject(&LIMITS, at(10)), None);
     }
 
     #[test]
     fn ejections_grow_up_to_the_longest_and_a_good_answer_forgives_them() {
-        let traffic = Traffic::new(1);
+        let traffic = Ledger::new(1).open().unwrap();
         assert_eq!(traffic.eject(&LIMITS, at(10)), Some(at(11)));
         assert_eq!(traffic.eject(&LIMITS, at(20)), Some(at(22)));
         assert_eq!(traffic.eject(&LIMITS, at(30)), Some(at(33)));
@@ -174,12 +165,44 @@ mod tests {
 
     #[test]
     fn strikes_eject_only_in_a_row() {
-        let traffic = Traffic::new(1);
+        let traffic = Ledger::new(1).open().unwrap();
         assert_eq!(traffic.strike(&LIMITS, at(1)), None);
         assert_eq!(traffic.strike(&LIMITS, at(2)), None);
         traffic.recover();
         assert_eq!(traffic.strike(&LIMITS, at(3)), None);
         assert_eq!(traffic.strike(&LIMITS, at(4)), None);
         assert_eq!(traffic.strike(&LIMITS, at(5)), Some(at(6)));
+    }
+
+    #[test]
+    fn the_next_one_in_a_seat_begins_without_a_record() {
+        let ledger = Ledger::new(1);
+        let before = ledger.open().unwrap();
+        let other = ledger.open().unwrap();
+        assert!(before.eject(&LIMITS, at(10)).is_some());
+        assert!(!other.is_ejected(at(10)));
+        let seat = before.seat();
+        drop(before);
+        let next = ledger.open().unwrap();
+        assert_eq!(next.seat(), seat);
+        assert!(!next.is_ejected(at(10)));
+        assert_eq!(next.eject(&LIMITS, at(10)), Some(at(11)));
+    }
+
+    #[test]
+    fn what_is_held_against_one_is_forgiven_whatever_the_others_did() {
+        let ledger = Ledger::new(1);
+        let all: Vec<Traffic> = (0..3000).map(|_| ledger.open().unwrap()).collect();
+        for traffic in &all {
+            assert_eq!(traffic.strike(&LIMITS, at(1)), None);
+        }
+        for traffic in &all {
+            traffic.recover();
+            assert_eq!(traffic.strike(&LIMITS, at(1)), None);
+            assert_eq!(traffic.strike(&LIMITS, at(1)), None);
+            assert!(!traffic.is_ejected(at(1)));
+            assert!(traffic.strike(&LIMITS, at(1)).is_some());
+            assert!(traffic.is_ejected(at(1)) && !traffic.is_ejected(at(2)));
+        }
     }
 }

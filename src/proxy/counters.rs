@@ -33,6 +33,10 @@ pub struct Counters {
     pub connects: u64,
     /// Requests that began on a connection to an endpoint that was already open.
     pub reuses: u64,
+    /// Lines written to the access log.
+    pub logged: u64,
+    /// Lines of the access log that were dropped: it could not be written, or not fast enough.
+    pub unlogged: u64,
 }
 
 /// What is counted.
@@ -52,6 +56,8 @@ pub(super) enum Count {
     Unannounced,
     Connects,
     Reuses,
+    Logged,
+    Unlogged,
     /// Followed by one cell for each class of status.
     Answers,
 }
@@ -68,16 +74,20 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn add(&self, count: Count) {
-        self.bump(count as usize);
+        self.bump(count as usize, 1);
+    }
+
+    pub(super) fn add_many(&self, count: Count, many: u64) {
+        self.bump(count as usize, many);
     }
 
     pub(super) fn add_answer(&self, status: u16) {
-        self.bump(ANSWERS + usize::from(status / 100).min(5));
+        self.bump(ANSWERS + usize::from(status / 100).min(5), 1);
     }
 
-    fn bump(&self, cell: usize) {
+    fn bump(&self, cell: usize, many: u64) {
         let cell = &self.cells[cell];
-        cell.store(cell.load(Relaxed) + 1, Relaxed);
+        cell.store(cell.load(Relaxed) + many, Relaxed);
     }
 
     fn get(&self, count: Count) -> u64 {
@@ -102,6 +112,8 @@ pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.unannounced += tally.get(Count::Unannounced);
         sum.connects += tally.get(Count::Connects);
         sum.reuses += tally.get(Count::Reuses);
+        sum.logged += tally.get(Count::Logged);
+        sum.unlogged += tally.get(Count::Unlogged);
         for (class, cell) in sum.answers.iter_mut().zip(&tally.cells[ANSWERS..]) {
             *class += cell.load(Relaxed);
         }

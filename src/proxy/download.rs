@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use super::access_log::Notes;
 use super::answering::Answering;
 use super::buffer::Buffer;
 use super::client::Client;
@@ -25,6 +26,10 @@ pub(super) struct Download<'a> {
     /// How slowly the client may read.
     pace: Pace,
     is_whole: bool,
+    status: u16,
+    notes: &'a mut Notes,
+    /// Bytes of the body that are in `reply`, without what frames them.
+    unsent: u64,
 }
 
 /// Why an answer was cut short.
@@ -45,6 +50,7 @@ impl<'a> Download<'a> {
         answering: Answering<'a>,
         delivery: Framing,
         settings: &Settings,
+        notes: &'a mut Notes,
     ) -> Result<Self, Cut> {
         let Answering { answer, response, reply, .. } = answering;
         let mut download = Self {
@@ -55,6 +61,9 @@ impl<'a> Download<'a> {
             stall: settings.timeouts.stall,
             pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
             is_whole: false,
+            status: response.status(),
+            notes,
+            unsent: 0,
         };
         download.is_whole = download.absorb()?;
         Ok(download)
@@ -69,6 +78,7 @@ impl<'a> Download<'a> {
                 _ => Cut::Client,
             })?;
             self.reply.clear();
+            self.notes.note_sent(self.status, std::mem::take(&mut self.unsent));
             if self.is_whole {
                 return Ok(());
             }
@@ -90,6 +100,7 @@ impl<'a> Download<'a> {
     fn absorb(&mut self) -> Result<bool, Cut> {
         if !self.body.is_done() {
             let decoded = self.body.decode(self.answer.filled_mut()).map_err(|_| Cut::Endpoint)?;
+            self.unsent += decoded.data.len() as u64;
             frame(self.reply, &self.answer.filled()[decoded.data], self.framing);
             self.answer.consume(decoded.consumed);
         }

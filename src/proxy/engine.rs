@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
+use super::access_log::{AccessLog, Outlet, Writer};
 use super::counters::{Counters, Tally, sum};
 use super::listen::{BindError, connections_that_fit, listen};
 use super::per_client::PerClient;
@@ -24,6 +25,7 @@ pub struct Engine {
     settings: Settings,
     address: SocketAddr,
     listeners: Vec<TcpListener>,
+    access_log: Option<AccessLog>,
 }
 
 /// An engine that carries traffic. Dropping it cuts everything; [`Running::drain`] does not.
@@ -33,6 +35,8 @@ pub struct Running {
     tallies: Vec<Arc<Tally>>,
     orders: watch::Sender<Order>,
     threads: Vec<JoinHandle<()>>,
+    /// Ends after the threads, whose last lines it writes.
+    writer: Option<Writer>,
 }
 
 /// A thread that could not be started.
@@ -62,7 +66,13 @@ impl Engine {
         limits.connections_max = connections_that_fit(limits.connections_max);
         let listeners = listen(address, settings.threads)?;
         let address = listeners[0].local_addr().unwrap_or(address);
-        Ok(Self { settings, address, listeners })
+        Ok(Self { settings, address, listeners, access_log: None })
+    }
+
+    /// Each request gets a line in this log.
+    #[must_use]
+    pub fn log_to(self, log: AccessLog) -> Self {
+        Self { access_log: Some(log), ..self }
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -93,14 +103,25 @@ impl Engine {
         let seed = getrandom::u64().map_err(StartError::Random)?;
         let per_client = PerClient::new(self.settings.inbound.connections_per_client);
         let per_client = Arc::new(per_client);
-        let mut running =
-            Running { address: self.address, tallies: Vec::new(), orders, threads: Vec::new() };
+        let mut running = Running {
+            address: self.address,
+            tallies: Vec::new(),
+            orders,
+            threads: Vec::new(),
+            writer: None,
+        };
+        let outlets = match self.access_log {
+            Some(log) => running.start_writer(log, self.listeners.len())?,
+            None => Vec::new(),
+        };
+        let mut outlets = outlets.into_iter();
         for (index, listener) in self.listeners.into_iter().enumerate() {
             let thread = Starting {
                 index,
                 settings: self.settings.clone(),
                 authority: self.address.to_string().into_bytes(),
                 per_client: Arc::clone(&per_client),
+                outlet: outlets.next(),
                 seed: seed.wrapping_add(index as u64),
             };
             running.spawn(thread, listener, following.clone())?;
@@ -117,6 +138,8 @@ pub(super) struct Starting {
     pub(super) authority: Vec<u8>,
     /// The connections of each client, over all threads.
     pub(super) per_client: Arc<PerClient>,
+    /// Its way to the access log, if there is one.
+    pub(super) outlet: Option<Outlet>,
     pub(super) seed: u64,
 }
 
@@ -139,6 +162,12 @@ impl Running {
         sum(self.tallies.iter().map(Arc::as_ref))
     }
 
+    /// The access log goes on in a new file of the same name: the old one was moved away. Without
+    /// a log there is nothing to do.
+    pub fn reopen_log(&self) {
+        self.writer.iter().for_each(Writer::reopen);
+    }
+
     /// Stops accepting, closes idle connections, lets requests in flight finish for at most
     /// `deadline`, and returns when all threads have ended.
     pub async fn drain(mut self, deadline: Duration) {
@@ -146,6 +175,7 @@ impl Running {
         let _ = self.orders.send(Order::Drain(deadline));
         // Dropped before that, `self` cuts what is left.
         self.orders.closed().await;
+        self.writer.iter().for_each(Writer::hurry);
         join(std::mem::take(&mut self.threads));
     }
 
@@ -155,8 +185,7 @@ impl Running {
         listener: TcpListener,
         following: Following,
     ) -> Result<(), StartError> {
-        let tally = Arc::new(Tally::default());
-        self.tallies.push(Arc::clone(&tally));
+        let tally = self.new_tally();
         // The runtime stays on the thread that made it, so its failure has to be told from there.
         let (made, is_made) = sync_channel(1);
         let body = move || match runtime() {
@@ -175,11 +204,26 @@ impl Running {
         let made = is_made.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
         made.map_err(StartError::Runtime)
     }
+
+    /// Starts the writer of the access log, and makes a way to it for each thread.
+    fn start_writer(&mut self, log: AccessLog, threads: usize) -> Result<Vec<Outlet>, StartError> {
+        let started = Writer::start(log, threads, self.new_tally());
+        let (writer, outlets) = started.map_err(StartError::Thread)?;
+        self.writer = Some(writer);
+        Ok(outlets)
+    }
+
+    fn new_tally(&mut self) -> Arc<Tally> {
+        let tally = Arc::new(Tally::default());
+        self.tallies.push(Arc::clone(&tally));
+        tally
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.orders.send(Order::Drain(Duration::ZERO));
+        self.writer.iter().for_each(Writer::hurry);
         join(std::mem::take(&mut self.threads));
     }
 }

@@ -51,11 +51,11 @@ pub enum Kind {
     Gone,
     /// The endpoint stopped in the middle of its answer, of which the client has a part.
     Cut,
-    /// The endpoint failed in a way that forbids, or left no means for, another try.
+    /// The endpoint failed in a way that forbids, or left no means or time for, another try.
     Endpoint(Failure),
-    /// No endpoint could take it while it could wait.
+    /// No endpoint served while it could wait.
     NoneInTime,
-    /// No endpoint can take it, and too many wait already.
+    /// No endpoint serves, and too many wait already.
     HoldFull,
 }
 
@@ -79,6 +79,10 @@ impl Error {
     }
 
     /// The status to answer with; `None` if nobody is there to read it.
+    ///
+    /// Of connections that failed it is what RFC 9209 §2.3 recommends, and what nginx says: 502, or
+    /// 504 if they took too long. HAProxy and Envoy answer 503 to those, too; here it tells a
+    /// client that nothing serves, and that it may be different in a moment (`Retry-After`).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         Some(match self.kind {

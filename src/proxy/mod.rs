@@ -9,6 +9,7 @@
 //! In the steady state a request costs no allocation, no lock that others contend for, no shared
 //! atomic and no change to what epoll watches.
 
+mod access_log;
 mod affinity;
 mod alarm;
 mod answering;
@@ -40,6 +41,7 @@ mod tunnel;
 mod upload;
 mod upstream;
 
+pub use access_log::{AccessLog, LogFormat, OpenLogError};
 pub use affinity::{Affinity, HashOn};
 pub use counters::Counters;
 pub use engine::{Engine, Running, StartError};

@@ -26,8 +26,13 @@ pub(super) struct Reply<'a> {
     pub(super) date: &'a [u8; 29],
 }
 
-/// Writes the answer to a request that failed.
-pub(super) fn write_answer(out: &mut Vec<u8>, error: Error, status: u16, reply: Reply<'_>) {
+/// Writes the answer to a request that failed; returns how long its body is.
+pub(super) fn write_answer(
+    out: &mut Vec<u8>,
+    error: Error,
+    status: u16,
+    reply: Reply<'_>,
+) -> usize {
     let body = body(error, status, reply);
     let (media_type, length) = (media_type(reply.form), body.len());
     // A failure is not to be kept, whatever its status and form.
@@ -46,9 +51,11 @@ pub(super) fn write_answer(out: &mut Vec<u8>, error: Error, status: u16, reply: 
         _ => {}
     }
     write_head(out, status, &fields, reply);
-    if reply.method != Method::Head {
-        out.extend_from_slice(body.as_bytes());
+    if reply.method == Method::Head {
+        return 0;
     }
+    out.extend_from_slice(body.as_bytes());
+    length
 }
 
 /// Writes the answer to `OPTIONS` with `Max-Forwards: 0`: it asks us, not an endpoint

@@ -1,8 +1,11 @@
 //! What is remembered of a request for when its head has been used up.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
-use crate::http1::{Form, RequestHead};
+use super::access_log::{Asked, Lines, Said, Trail};
+use super::client::Client;
+use crate::http1::{Form, RequestHead, RequestId};
 
 /// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
 /// are as good as not sent.
@@ -14,13 +17,32 @@ pub(super) struct Record {
     /// Who sent it, once that is known.
     pub(super) sender: Option<IpAddr>,
     accept: Vec<u8>,
+    /// What its line in the access log will say.
+    pub(super) trail: Trail,
 }
 
 impl Record {
     /// Begins another request, of which nothing is known yet.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn begin(&mut self, lines: Option<&Rc<Lines>>) {
         self.sender = None;
         self.accept.clear();
+        self.trail.begin(lines);
+    }
+
+    /// Takes down a request that was read, or was refused while it was.
+    pub(super) fn open_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+        if self.trail.is_kept() {
+            self.write_trail(id, client, said);
+        }
+    }
+
+    /// By itself, so that without a log a request does not even pay for the call.
+    #[inline(never)]
+    fn write_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+        let (identity, peer) = (client.identity(), client.socket_address);
+        let client = self.sender.unwrap_or(identity.address);
+        let client_text = (client == identity.address).then(|| identity.peer.address());
+        self.trail.open(&Asked { id, client, client_text, peer, said });
     }
 
     /// Takes down what a head says, whose text is in `bytes`.
@@ -30,6 +52,11 @@ impl Record {
                 self.note_accept(value);
             }
         }
+    }
+
+    /// What outlives the request, if there is a log. In a box, for few connections need the room.
+    pub(super) fn take_trail(&mut self) -> Option<Box<Trail>> {
+        self.trail.is_due().then(|| Box::new(std::mem::take(&mut self.trail)))
     }
 
     /// The form of answer that the client would rather read.

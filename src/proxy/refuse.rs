@@ -21,6 +21,7 @@ pub(super) async fn refuse(
 ) -> After {
     let sender = space.record.sender.unwrap_or(client.identity().address);
     thread.note_failed(error, Subject { client: Some(sender), request_id: Some(request_id) });
+    space.record.trail.notes.note_failed(error);
     let Some(status) = error.status() else {
         thread.tally.add(Count::Abandoned);
         return After::Close;
@@ -29,9 +30,9 @@ pub(super) async fn refuse(
     let (method, date) = (space.request.method(), &thread.date());
     let form = space.record.form();
     let reply = Reply { method, persistence, form, request_id, date };
-    problem::write_answer(&mut space.reply, error, status, reply);
+    let length = problem::write_answer(&mut space.reply, error, status, reply);
     thread.tally.add_answer(status);
-    say(thread, client, &space.reply, persistence).await
+    say(thread, client, space, (status, length), persistence).await
 }
 
 /// Answers `OPTIONS` that was meant for us.
@@ -52,11 +53,23 @@ pub(super) async fn answer_options(
     let reply = Reply { method, persistence, form, request_id, date };
     problem::write_options(&mut space.reply, reply);
     thread.tally.add_answer(204);
-    say(thread, client, &space.reply, persistence).await
+    say(thread, client, space, (204, 0), persistence).await
 }
 
-async fn say(thread: &Thread, client: &Client, answer: &[u8], persistence: Persistence) -> After {
-    let said = io::write_all(thread.settings.timeouts.stall, &client.stream, answer).await;
+/// Sends the answer in `reply`, of this status and with a body of this length.
+async fn say(
+    thread: &Thread,
+    client: &Client,
+    space: &mut Workspace,
+    (status, length): (u16, usize),
+    persistence: Persistence,
+) -> After {
+    let stall = thread.settings.timeouts.stall;
+    let said = io::write_all(stall, &client.stream, &space.reply).await;
+    if said.is_ok() {
+        let notes = &mut space.record.trail.notes;
+        (notes.status, notes.sent) = (Some(status), length as u64);
+    }
     match (said, persistence) {
         (Ok(()), Persistence::KeepAlive) => After::KeepAlive,
         (Ok(()), Persistence::Close) => After::Linger,

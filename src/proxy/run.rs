@@ -69,6 +69,9 @@ pub(super) fn run(
         background.spawn_local(async move { follow_pool(&follower, pool).await });
         background.spawn_local(async move { teller.tell_quiet().await });
         background.spawn_local(async move { ticker.tick().await });
+        if let Some(lines) = thread.lines.clone() {
+            background.spawn_local(async move { lines.flush_in_time().await });
+        }
         match TcpListener::from_std(listener) {
             Ok(listener) => carry(&thread, listener, &mut orders).await,
             Err(error) => tracing::error!(%error, "a thread cannot watch its listener"),

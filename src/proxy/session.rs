@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use super::access_log::{Notes, Said, Trail};
 use super::alarm::Alarm;
 use super::answering::{Answering, Unanswered};
 use super::buffer::Workspace;
@@ -59,6 +60,7 @@ struct Exchange<'a> {
     ties: Ties,
     upload: Upload<'a>,
     answering: Answering<'a>,
+    notes: &'a mut Notes,
 }
 
 /// Serves a client until either side ends the connection.
@@ -76,12 +78,16 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
         if matches!(after, After::Linger) {
             client.linger(&mut space.inbound, thread.settings.timeouts.linger).await;
         }
+        let trail = match after {
+            After::Tunnel(_) => space.record.take_trail(),
+            _ => None,
+        };
         thread.give_space(space);
         match after {
             After::KeepAlive => {}
             After::Close | After::Linger => return,
             After::Abort => return client.reset(),
-            After::Tunnel(link) => return tunnel::run(thread, client, link).await,
+            After::Tunnel(link) => return tunnel::run(thread, client, link, trail).await,
         }
     }
 }
@@ -94,6 +100,9 @@ async fn answer_all(
 ) -> After {
     loop {
         let after = answer(thread, client, (space, alarm)).await;
+        if !matches!(after, After::Tunnel(_)) {
+            space.record.trail.close();
+        }
         match after {
             After::KeepAlive if !space.inbound.is_empty() => {}
             after => return after,
@@ -108,13 +117,15 @@ async fn answer(
     (space, alarm): (&mut Workspace, &mut Alarm),
 ) -> After {
     let (limits, in_time) = (&thread.settings.limits.head, thread.settings.timeouts.head);
-    space.record.clear();
+    space.record.begin(thread.lines.as_ref());
     let read = client.read_head(&mut space.inbound, &mut space.request, limits, in_time).await;
     if let Err(error) = read {
         if error.kind == Kind::Gone {
             return After::Close;
         }
         let id = thread.new_request_id();
+        let said = Said::Line(first_line(space.inbound.filled()));
+        space.record.open_trail(&id, client, said);
         return refuse(thread, client, space, error, (&id, Persistence::Close)).await;
     }
     let id = space.request.request_id(space.inbound.filled());
@@ -122,6 +133,8 @@ async fn answer(
     space.record.note_head(&space.request, space.inbound.filled());
     let inbound = &thread.settings.inbound;
     space.record.sender = Some(client.sender(inbound, &space.request, space.inbound.filled()));
+    let said = Said::Head { head: &space.request, bytes: space.inbound.filled() };
+    space.record.open_trail(&id, client, said);
     thread.tally.add(Count::Requests);
     thread.earn_retry();
     if space.request.hops() == Hops::Exhausted {
@@ -160,6 +173,7 @@ impl<'a> Exchange<'a> {
         let Workspace { inbound, request, outbound, answer, response, reply, record } = space;
         let identity = client.identity();
         let sender = record.sender.unwrap_or(identity.address);
+        let Trail { notes, received, .. } = &mut record.trail;
         let subject = Subject { client: Some(sender), request_id: Some(id) };
         let hop = Hop {
             forwarding: identity.forwarding,
@@ -172,9 +186,9 @@ impl<'a> Exchange<'a> {
         outbound.clear();
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
-        let upload = Upload::begin(inbound, outbound, request, &thread.settings)?;
+        let upload = Upload::begin(inbound, outbound, received, request, &thread.settings)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
-        Ok(Self { thread, client, subject, alarm, request, id, ties, upload, answering })
+        Ok(Self { thread, client, subject, alarm, request, id, ties, upload, answering, notes })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
@@ -182,13 +196,16 @@ impl<'a> Exchange<'a> {
         let mut tries = Tries::new(self.thread, self.client, self.repeat(), self.ties);
         loop {
             let Some(upstream) = tries.pick() else {
-                tries.wait(&mut self.upload).await?;
+                tries.wait(&mut self.upload, self.notes).await?;
                 continue;
             };
+            self.notes.note_try(&upstream);
             match self.attempt(upstream, &tries).await {
                 Ok(link) => return Ok(link),
                 Err(Setback::Final(error)) => return Err(error),
-                Err(Setback::Endpoint(fault)) => tries.judge(fault, &mut self.upload).await?,
+                Err(Setback::Endpoint(fault)) => {
+                    tries.judge(fault, &mut self.upload, self.notes).await?;
+                }
             }
         }
     }
@@ -206,9 +223,11 @@ impl<'a> Exchange<'a> {
         let link = linked.map_err(|failure| {
             Setback::Endpoint(Fault::of_connect(failure, Rc::clone(&upstream)))
         })?;
+        self.notes.note_link(&link);
         self.thread.tally.add(if link.is_reused { Count::Reuses } else { Count::Connects });
         match self.send_and_listen(&link, tries).await {
             Ok(()) => {
+                self.notes.note_answered();
                 upstream.traffic.recover();
                 Ok(link)
             }
@@ -273,9 +292,9 @@ impl<'a> Exchange<'a> {
         }
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head(&link));
         let (repeat, rest) = (self.repeat(), self.rest());
-        let Self { thread, client, subject, request, mut upload, answering, .. } = self;
+        let Self { thread, client, subject, request, mut upload, answering, notes, .. } = self;
         let (status, persistence) = (answering.response.status(), answering.response.persistence());
-        let begun = Download::begin(answering, delivery.framing, &thread.settings);
+        let begun = Download::begin(answering, delivery.framing, &thread.settings, notes);
         // Not a byte has gone out yet, so the client can still be told.
         let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);
@@ -286,7 +305,7 @@ impl<'a> Exchange<'a> {
             () = upload.finish(client, &link, repeat) => Err(Cut::Client),
         };
         if let Err(cut) = relayed {
-            return Ok(cut_short(thread, cut, delivery.framing, subject));
+            return Ok(cut_short(thread, cut, delivery.framing, (subject, notes)));
         }
         // Never again a connection about which anything is odd.
         if is_kept && is_sent && !download.has_leftover() && !thread.is_draining() {
@@ -302,18 +321,19 @@ impl<'a> Exchange<'a> {
     /// Tells the client that the endpoint switches protocols, and the endpoint what the client has
     /// said since it asked: not a byte of that could go before.
     async fn switch(self, link: Link) -> After {
-        let Self { thread, client, subject, id, ties, upload, mut answering, .. } = self;
+        let Self { thread, client, subject, id, ties, upload, mut answering, notes, .. } = self;
         thread.tally.add_answer(answering.response.status());
         let affinity = &thread.settings.affinity;
         answering.write_switch(id, affinity.cookie(ties, &client.identity().peer, link.upstream()));
         let stall = thread.settings.timeouts.stall;
         if io::write_all(stall, &client.stream, answering.reply).await.is_err() {
-            return cut_short(thread, Cut::Client, Framing::UntilClose, subject);
+            return cut_short(thread, Cut::Client, Framing::UntilClose, (subject, notes));
         }
+        notes.status = Some(answering.response.status());
         // An endpoint that switches before it has read the question answers another one.
         let is_sent = upload.is_done();
         if !is_sent || io::write_all(stall, link.stream(), upload.ahead()).await.is_err() {
-            return cut_short(thread, Cut::Endpoint, Framing::UntilClose, subject);
+            return cut_short(thread, Cut::Endpoint, Framing::UntilClose, (subject, notes));
         }
         After::Tunnel(link)
     }
@@ -346,6 +366,12 @@ impl<'a> Exchange<'a> {
     }
 }
 
+/// What stands in the place of a request line.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    &bytes[..end.unwrap_or(bytes.len())]
+}
+
 /// Judges an endpoint whose answer turned out to be malformed.
 fn invalid(thread: &Thread, link: &Link) -> Error {
     thread.note_failure(link.upstream(), Failure::Invalid);
@@ -353,7 +379,12 @@ fn invalid(thread: &Thread, link: &Link) -> Error {
 }
 
 /// Ends a connection in the middle of an answer, so that the client notices.
-fn cut_short(thread: &Thread, cut: Cut, framing: Framing, subject: Subject<'_>) -> After {
+fn cut_short(
+    thread: &Thread,
+    cut: Cut,
+    framing: Framing,
+    (subject, notes): (Subject<'_>, &mut Notes),
+) -> After {
     let (count, error) = match cut {
         Cut::Endpoint => (Count::Aborted, Error::upstream(Kind::Cut)),
         Cut::Slow => (Count::Slow, Error::downstream(Kind::SlowReader)),
@@ -361,6 +392,7 @@ fn cut_short(thread: &Thread, cut: Cut, framing: Framing, subject: Subject<'_>) 
     };
     thread.tally.add(count);
     thread.note_failed(error, subject);
+    notes.note_failed(error);
     match framing {
         // Closed in order, the system would go on offering it what it does not take.
         _ if cut == Cut::Slow => After::Abort,

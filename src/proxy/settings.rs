@@ -131,7 +131,7 @@ pub struct Hold {
     pub requests_max: usize,
     /// So many bytes of them, over all threads.
     pub bytes_max: usize,
-    /// So long, then 503.
+    /// So long, then the client is told why nothing took it.
     pub timeout: Duration,
     /// The first pause before the endpoints are tried again; each one is twice the one before.
     pub pause_first: Duration,

@@ -1,13 +1,10 @@
 //! The published pool, joined with what one thread knows of each endpoint.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use super::upstream::Upstream;
-use crate::pool::{Ask, EndpointId, Pool, Standing, Turn};
+use crate::pool::{Ask, Endpoint, EndpointId, Pool, Standing, Turn};
 
 /// One pool, with the thread's own side of each endpoint at the same index.
 #[derive(Debug, Default)]
@@ -18,11 +15,11 @@ pub(super) struct Snapshot {
     pub(super) number: u64,
 }
 
-/// Every endpoint of this thread: those in the snapshot, and those that still have requests.
+/// The endpoints that no longer serve, and of which the controller must still be told that nothing
+/// is in flight there; maybe some that serve again. They are few, so they stand apart.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    upstreams: BTreeMap<EndpointId, Rc<Upstream>>,
-    snapshots: u64,
+pub(super) struct Leaving {
+    upstreams: Vec<Rc<Upstream>>,
 }
 
 impl Snapshot {
@@ -30,48 +27,63 @@ impl Snapshot {
     pub(super) fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<Rc<Upstream>> {
         self.pool.pick(ask, turn).map(|index| Rc::clone(&self.upstreams[index]))
     }
-}
 
-impl Known {
-    /// Takes over a new pool. An endpoint that stays keeps its connections.
-    pub(super) fn apply(
-        &mut self,
+    /// Takes over a new pool. An endpoint that stays keeps its connections; one that stays as it
+    /// was is not even looked at, because requests wait until this is done.
+    pub(super) fn follow(
+        self,
         pool: Arc<Pool>,
-        thread: usize,
-        settled: &Rc<Notify>,
-    ) -> Snapshot {
-        self.snapshots += 1;
-        let number = self.snapshots;
+        leaving: &mut Leaving,
+        open: impl Fn(&Endpoint) -> Upstream,
+    ) -> Self {
+        let Self { pool: earlier, upstreams, number } = self;
+        let mut before = earlier.endpoints().iter().zip(upstreams).peekable();
         let mut upstreams = Vec::with_capacity(pool.endpoints().len());
         for endpoint in pool.endpoints() {
-            let upstream = self
-                .upstreams
-                .entry(endpoint.id)
-                .or_insert_with(|| Rc::new(Upstream::new(endpoint, thread, Rc::clone(settled))));
-            upstream.seen_in.set(number);
-            upstream.set_standing(endpoint.standing);
-            upstreams.push(Rc::clone(upstream));
+            // Both are in the order of the ids, which only grow.
+            while let Some((_, gone)) = before.next_if(|(known, _)| known.id < endpoint.id) {
+                leaving.set_standing(&gone, Standing::Draining);
+            }
+            let (standing, upstream) = match before.next_if(|(known, _)| known.id == endpoint.id) {
+                Some((known, upstream)) => (known.standing, upstream),
+                None => (Standing::Serving, Rc::new(open(endpoint))),
+            };
+            if standing != endpoint.standing {
+                leaving.set_standing(&upstream, endpoint.standing);
+            }
+            upstreams.push(upstream);
         }
-        for absent in self.upstreams.values().filter(|each| each.seen_in.get() != number) {
-            absent.set_standing(Standing::Draining);
+        for (_, gone) in before {
+            leaving.set_standing(&gone, Standing::Draining);
         }
-        Snapshot { pool, upstreams, number }
-    }
-
-    /// The endpoints that the controller must be told are quiet, each returned once.
-    pub(super) fn take_quiet(&mut self) -> Vec<EndpointId> {
-        let mut quiet = Vec::new();
-        for upstream in self.upstreams.values().filter(|each| each.is_quiet_due()) {
-            upstream.is_told_quiet.set(true);
-            quiet.push(upstream.id);
-        }
-        let number = self.snapshots;
-        self.upstreams.retain(|_, each| each.seen_in.get() == number || !each.is_told_quiet.get());
-        quiet
+        Self { pool, upstreams, number: number + 1 }
     }
 
     /// Closes connections that have been idle for too long.
     pub(super) fn sweep(&self, oldest: u32) {
-        self.upstreams.values().for_each(|upstream| upstream.sweep(oldest));
+        self.upstreams.iter().for_each(|upstream| upstream.sweep(oldest));
+    }
+}
+
+impl Leaving {
+    /// The endpoints that the controller must be told are quiet, each returned once.
+    pub(super) fn take_quiet(&mut self) -> Vec<EndpointId> {
+        let mut quiet = Vec::new();
+        self.upstreams.retain(|upstream| {
+            if upstream.is_quiet_due() {
+                upstream.is_told_quiet.set(true);
+                quiet.push(upstream.id);
+            }
+            upstream.is_leaving()
+        });
+        quiet
+    }
+
+    fn set_standing(&mut self, upstream: &Rc<Upstream>, standing: Standing) {
+        let is_known = upstream.is_leaving();
+        upstream.set_standing(standing);
+        if upstream.is_leaving() && !is_known {
+            self.upstreams.push(Rc::clone(upstream));
+        }
     }
 }

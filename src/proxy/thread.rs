@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
+use super::access_log::Lines;
 use super::buffer::{Buffer, Workspace, Workspaces};
 use super::client::Client;
 use super::counters::{Count, Tally};
@@ -18,11 +19,11 @@ use super::failures::{Failures, Subject};
 use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
-use super::snapshot::{Known, Snapshot};
+use super::snapshot::{Leaving, Snapshot};
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
-use crate::pool::{Ask, Budget, Pool, Ties, Tried, Turn};
+use crate::pool::{Ask, Budget, Endpoint, Pool, Ties, Tried, Turn};
 
 /// How often the thread does what is not worth a timer of its own: connections that have been idle
 /// for too long are closed, up to two of these late, and the `Date` is written anew.
@@ -33,13 +34,15 @@ pub(super) struct Thread {
     pub(super) index: usize,
     pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
+    /// The thread's side of the access log, if there is one.
+    pub(super) lines: Option<Rc<Lines>>,
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
     pub(super) reports: mpsc::Sender<Report>,
     /// Shared by all threads, which come here when a connection opens or closes.
     pub(super) per_client: Arc<PerClient>,
     snapshot: RefCell<Snapshot>,
-    known: RefCell<Known>,
+    leaving: RefCell<Leaving>,
     /// A new snapshot was applied.
     pub(super) changed: Notify,
     /// An endpoint that does not serve has nothing in flight any more.
@@ -78,17 +81,18 @@ impl Thread {
         tally: Arc<Tally>,
         reports: mpsc::Sender<Report>,
     ) -> Self {
-        let Starting { index, settings, authority, per_client, seed } = starting;
+        let Starting { index, settings, authority, per_client, outlet, seed } = starting;
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
             index,
             settings,
+            lines: outlet.map(|outlet| Rc::new(Lines::new(outlet, Arc::clone(&tally)))),
             tally,
             authority,
             reports,
             per_client,
             snapshot: RefCell::default(),
-            known: RefCell::default(),
+            leaving: RefCell::default(),
             changed: Notify::new(),
             settled: Rc::default(),
             parted: Notify::new(),
@@ -108,8 +112,11 @@ impl Thread {
 
     /// Takes over a new pool and wakes whoever waits for one.
     pub(super) fn apply(&self, pool: Arc<Pool>) {
-        let snapshot = self.known.borrow_mut().apply(pool, self.index, &self.settled);
-        *self.snapshot.borrow_mut() = snapshot;
+        let open =
+            |endpoint: &Endpoint| Upstream::new(endpoint, self.index, Rc::clone(&self.settled));
+        let before = self.snapshot.take();
+        let next = before.follow(pool, &mut self.leaving.borrow_mut(), open);
+        *self.snapshot.borrow_mut() = next;
         self.changed.notify_waiters();
         self.settled.notify_one();
     }
@@ -137,7 +144,7 @@ impl Thread {
     /// Sends the reports that an endpoint is quiet. It waits for room: a drain ends by them.
     pub(super) async fn tell_quiet(&self) {
         loop {
-            let quiet = self.known.borrow_mut().take_quiet();
+            let quiet = self.leaving.borrow_mut().take_quiet();
             for endpoint in quiet {
                 // Without a controller there is nobody to tell, and nothing to do about it.
                 let _ = self.reports.send(Report::Quiet { endpoint, thread: self.index }).await;
@@ -154,7 +161,10 @@ impl Thread {
             self.tick.set(self.tick.get().wrapping_add(1));
             self.date.set(http1::date(clock::wall()));
             self.failures.borrow_mut().tell_more();
-            self.known.borrow().sweep(oldest(self.tick.get(), upstream_idle));
+            if let Some(lines) = &self.lines {
+                lines.tell_drops();
+            }
+            self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
             self.sweep_clients(oldest(self.tick.get(), idle));
         }
     }

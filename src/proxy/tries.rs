@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::access_log::Notes;
 use super::client::Client;
 use super::error::{Error, Kind};
 use super::report::Failure;
@@ -24,10 +25,13 @@ pub(super) struct Tries<'a> {
     deadline: Instant,
     tried: Tried,
     reuse: Reuse,
-    /// Tries that may still be made after one that sent something.
+    /// What is left of the tries that [`Progress::tries_spent`] counts.
     left: u32,
     /// The number of the snapshot that was picked from last.
     snapshot: u64,
+    /// How the last try failed. Forgotten when nothing serves any more: that is worse, and it is
+    /// what the client has to be told.
+    failure: Option<Failure>,
     hold: Option<Hold>,
 }
 
@@ -73,6 +77,7 @@ impl<'a> Tries<'a> {
             },
             left: thread.settings.retry.tries,
             snapshot: 0,
+            failure: None,
             hold: None,
         }
     }
@@ -81,6 +86,9 @@ impl<'a> Tries<'a> {
     pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
         let (snapshot, picked) = self.thread.pick(&self.tried, self.ties);
         self.snapshot = snapshot;
+        if picked.is_none() && self.tried.is_empty() {
+            self.failure = None;
+        }
         picked
     }
 
@@ -99,8 +107,10 @@ impl<'a> Tries<'a> {
         &mut self,
         fault: Fault,
         upload: &mut Upload<'_>,
+        notes: &mut Notes,
     ) -> Result<(), Error> {
         let Fault { failure, progress, upstream, is_reused } = fault;
+        self.failure = Some(failure);
         if is_reused && failure == Failure::Reset {
             // It says nothing about the endpoint but that the others may be closed, too.
             self.reuse = Reuse::Never;
@@ -112,39 +122,41 @@ impl<'a> Tries<'a> {
         match after_failure(progress, self.repeat, upload.replay(), means) {
             Decision::Retry | Decision::RetryFresh => {
                 self.thread.spend_retry();
-                if progress != Progress::NothingSent {
-                    self.left = self.left.saturating_sub(1);
-                }
+                self.left = self.left.saturating_sub(progress.tries_spent());
                 Ok(())
             }
             Decision::Hold => {
-                if progress != Progress::NothingSent {
-                    self.left = self.left.saturating_sub(1);
-                }
-                self.wait(upload).await
+                self.left = self.left.saturating_sub(progress.tries_spent());
+                self.wait(upload, notes).await
             }
             Decision::Fail => Err(Error::upstream(Kind::Endpoint(failure))),
         }
     }
 
     /// Waits until there may be something new to try.
-    pub(super) async fn wait(&mut self, upload: &mut Upload<'_>) -> Result<(), Error> {
+    pub(super) async fn wait(
+        &mut self,
+        upload: &mut Upload<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), Error> {
         let (until, pause) = self.hold(upload.bytes())?;
         let now = clock::now();
         if now >= until {
-            return Err(Error::upstream(Kind::NoneInTime));
+            return Err(reason(self.failure, Kind::NoneInTime));
         }
         self.tried.clear();
         // A snapshot that came during the last try is news already.
         if self.thread.snapshot_number() != self.snapshot {
             return Ok(());
         }
-        tokio::select! {
+        let waited = tokio::select! {
             biased;
             () = self.thread.changed.notified() => Ok(()),
             () = sleep(pause.min(until.since(now))) => Ok(()),
             () = upload.gone(self.client) => Err(Error::downstream(Kind::Gone)),
-        }
+        };
+        notes.note_held(clock::now().since(now));
+        waited
     }
 
     /// Joins those that wait, or goes on waiting: until when, and how long this time.
@@ -156,7 +168,8 @@ impl<'a> Tries<'a> {
                 hold
             }
             none => {
-                let place = self.thread.hold(bytes).ok_or(Error::upstream(Kind::HoldFull))?;
+                let place = self.thread.hold(bytes);
+                let place = place.ok_or_else(|| reason(self.failure, Kind::HoldFull))?;
                 let until = (clock::now() + limits.timeout).min(self.deadline);
                 none.insert(Hold { _place: place, until, pause: limits.pause_first })
             }
@@ -171,4 +184,10 @@ impl<'a> Tries<'a> {
             budget: self.thread.has_retry(clock::now()),
         }
     }
+}
+
+/// Why a request that cannot wait any longer fails: as its last try did, if something serves that
+/// could be tried, and otherwise because there is nothing.
+fn reason(failure: Option<Failure>, nothing: Kind) -> Error {
+    Error::upstream(failure.map_or(nothing, Kind::Endpoint))
 }

@@ -29,7 +29,7 @@ pub(super) struct Upload<'a> {
     body: http1::Body,
     framing: Framing,
     /// Bytes of the body until now.
-    total: u64,
+    total: &'a mut u64,
     replay: pool::Body,
     body_max: u64,
     replay_max: usize,
@@ -53,9 +53,11 @@ impl<'a> Upload<'a> {
     pub(super) fn begin(
         inbound: &'a mut Buffer,
         outbound: &'a mut Vec<u8>,
+        total: &'a mut u64,
         request: &RequestHead,
         settings: &Settings,
     ) -> Result<Self, Error> {
+        *total = 0;
         let (framing, body_max) = (request.framing(), settings.limits.body_max);
         let stall = settings.timeouts.stall;
         // Whoever expects a 100 waits for the endpoint, and we with it.
@@ -73,7 +75,7 @@ impl<'a> Upload<'a> {
             is_begun: false,
             body: http1::Body::new(framing, &settings.limits.head),
             framing,
-            total: 0,
+            total,
             replay: pool::Body::Replayable,
             body_max,
             replay_max: settings.retry.replay_max,
@@ -189,8 +191,8 @@ impl<'a> Upload<'a> {
         let refused = |refusal| Error::downstream(Kind::Refused(refusal));
         let decoded = self.body.decode(self.inbound.filled_mut()).map_err(refused)?;
         let data = &self.inbound.filled()[decoded.data];
-        self.total += data.len() as u64;
-        if self.total > self.body_max {
+        *self.total += data.len() as u64;
+        if *self.total > self.body_max {
             return Err(Error::downstream(Kind::LargeBody));
         }
         frame(self.outbound, data, self.framing);

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::access_log;
 use super::io;
 use super::report::Failure;
 use super::socket::Socket;
 use crate::address::Address;
+use crate::clock;
 use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
@@ -18,6 +20,8 @@ use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 pub(super) struct Upstream {
     pub(super) id: EndpointId,
     pub(super) address: Address,
+    /// What the access log says of it.
+    pub(super) shown: Box<[u8]>,
     pub(super) traffic: Arc<Traffic>,
     pub(super) token: Option<Token>,
     thread: usize,
@@ -29,14 +33,14 @@ pub(super) struct Upstream {
     /// Told when the last request in flight of an endpoint that does not serve has ended.
     settled: Rc<Notify>,
     pub(super) is_told_quiet: Cell<bool>,
-    /// The number of the last snapshot that had this endpoint.
-    pub(super) seen_in: Cell<u64>,
 }
 
 /// A connection to an endpoint.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Socket,
+    /// How long it took to open.
+    opened_in: Duration,
     role: Cell<Role>,
     /// The tick of the thread's clock in which it was given back.
     idle_since: Cell<u32>,
@@ -108,6 +112,7 @@ impl Upstream {
         Self {
             id: endpoint.id,
             address: endpoint.address.clone(),
+            shown: access_log::endpoint(endpoint.id, &endpoint.address),
             traffic: Arc::clone(&endpoint.traffic),
             token: endpoint.token,
             thread,
@@ -116,7 +121,6 @@ impl Upstream {
             opened: RefCell::default(),
             settled,
             is_told_quiet: Cell::new(false),
-            seen_in: Cell::new(0),
         }
     }
 
@@ -131,11 +135,15 @@ impl Upstream {
         self.idle.borrow_mut().clear();
     }
 
-    /// Whether this thread owes the controller the word that nothing is in flight here.
+    /// Whether this thread owes the controller the word that nothing is in flight here, now or
+    /// when it is so.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.standing.get() != Standing::Serving && !self.is_told_quiet.get()
+    }
+
+    /// Whether that word is due.
     pub(super) fn is_quiet_due(&self) -> bool {
-        self.standing.get() != Standing::Serving
-            && !self.is_told_quiet.get()
-            && self.traffic.in_flight(self.thread) == 0
+        self.is_leaving() && self.traffic.in_flight(self.thread) == 0
     }
 
     /// Takes or opens a connection. The request counts as in flight from here.
@@ -173,12 +181,14 @@ impl Upstream {
     }
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
+        let since = clock::now();
         let connected = io::within(limit, Socket::connect(&self.address)).await;
         let stream = connected
             .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;
-        let connection =
-            Rc::new(Connection { stream, role: Cell::new(Role::Bound), idle_since: Cell::new(0) });
+        let opened_in = clock::now().since(since);
+        let (role, idle_since) = (Cell::new(Role::Bound), Cell::new(0));
+        let connection = Rc::new(Connection { stream, opened_in, role, idle_since });
         self.opened.borrow_mut().push(Rc::downgrade(&connection));
         Ok(connection)
     }
@@ -202,6 +212,11 @@ impl Link {
 
     pub(super) fn stream(&self) -> &Socket {
         &self.connection.stream
+    }
+
+    /// How long the connection took to open, if it was opened for this request.
+    pub(super) fn opened_in(&self) -> Option<Duration> {
+        (!self.is_reused).then_some(self.connection.opened_in)
     }
 
     /// Says what becomes of the connection if the endpoint is lost. If it is already, that moment

@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Misuse, UpArgs};
 use crate::clock;
-use crate::config::{self, Config, Processes};
+use crate::config::{self, Config, LogTarget, Processes};
 use crate::provider::{Notice, Provider, fixed, process};
-use crate::proxy::{Engine, raise_descriptor_limit};
+use crate::proxy::{AccessLog, Engine, raise_descriptor_limit};
 use crate::state_dir::{self, Lock, StateDir, TokenName};
 pub use screen::Screen;
 
@@ -86,9 +86,11 @@ async fn end_at_once(provider: &process::Provider) {
 impl Ground {
     async fn prepare(config: &Config) -> anyhow::Result<Self> {
         let lock = Arc::new(lock(&StateDir::open(&config.state_dir)?).await?);
+        let access_log = open_log(config)?;
         let engine = Engine::bind(config.listen, config.proxy.clone()).context(
             "the balancer needs another address: --listen ADDR, or `listen` in the file",
         )?;
+        let engine = access_log.into_iter().fold(engine, Engine::log_to);
         let admin = bind_admin(config)
             .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
         Ok(Self { lock, engine, admin })
@@ -106,6 +108,14 @@ async fn lock(dir: &StateDir) -> Result<Lock, state_dir::Error> {
             result => return result,
         }
     }
+}
+
+/// What cannot be logged to was not meant: it is refused like any other setting.
+fn open_log(config: &Config) -> anyhow::Result<Option<AccessLog>> {
+    let Some(LogTarget { path, format }) = &config.access_log else { return Ok(None) };
+    let opened = AccessLog::open(path, *format).map_err(anyhow::Error::new);
+    let refusal = |error| Misuse(format!("`proxy.access_log`: {error:#}"));
+    Ok(Some(opened.map_err(refusal)?))
 }
 
 fn bind_admin(config: &Config) -> anyhow::Result<TcpListener> {

@@ -2,7 +2,7 @@
 //! when everything serves, and the log.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +19,10 @@ use crate::fleet::Slot;
 
 /// How often the live lines move: often enough to look alive.
 const SPIN: Duration = Duration::from_millis(100);
+
+/// Slots that have a line of their own, live and in the summary: as many as a terminal shows
+/// without scrolling. Each live line is moved by a thread.
+const LINES_MAX: usize = 20;
 
 /// The terminal, shared by the live lines and the log so that neither tears the other.
 #[derive(Clone, Debug)]
@@ -50,11 +54,11 @@ impl Screen {
         mut status: watch::Receiver<Arc<Status>>,
         addresses: Addresses,
     ) {
-        let mut lines: BTreeMap<Slot, ProgressBar> = BTreeMap::new();
+        let mut lines = Lines::default();
         loop {
             let now = Arc::clone(&status.borrow_and_update());
             if now.is_complete() {
-                lines.values().for_each(ProgressBar::finish_and_clear);
+                lines.clear();
                 return self.print(&summary(&now, &addresses));
             }
             self.draw(&now, &mut lines);
@@ -64,20 +68,27 @@ impl Screen {
         }
     }
 
-    fn draw(&self, status: &Status, lines: &mut BTreeMap<Slot, ProgressBar>) {
-        for row in &status.rows {
-            let line = lines.entry(row.slot).or_insert_with(|| self.line(row.slot));
+    fn draw(&self, status: &Status, lines: &mut Lines) {
+        if self.live.is_hidden() {
+            return;
+        }
+        for row in status.rows.iter().take(LINES_MAX) {
+            let line = lines.of_slots.entry(row.slot).or_insert_with(|| self.line(row.slot));
             line.set_message(describe(row));
+        }
+        if let Some(more) = rows_beyond(status) {
+            let line = lines.of_more.get_or_insert_with(|| self.line("and more"));
+            line.set_message(format!("{more} others; {} serve in all", status.serving()));
         }
     }
 
-    fn line(&self, slot: Slot) -> ProgressBar {
+    fn line(&self, name: impl Display) -> ProgressBar {
         let line = self.live.add(ProgressBar::new_spinner());
         // The template is a literal; if it were wrong, the default would do.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:12} {msg}") {
             line.set_style(style);
         }
-        line.set_prefix(slot.to_string());
+        line.set_prefix(name.to_string());
         line.enable_steady_tick(SPIN);
         line
     }
@@ -89,6 +100,25 @@ impl Screen {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         });
     }
+}
+
+/// The live lines.
+#[derive(Debug, Default)]
+struct Lines {
+    of_slots: BTreeMap<Slot, ProgressBar>,
+    /// The one for all slots beyond those.
+    of_more: Option<ProgressBar>,
+}
+
+impl Lines {
+    fn clear(&self) {
+        self.of_slots.values().chain(&self.of_more).for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// How many rows have no line, if any.
+fn rows_beyond(status: &Status) -> Option<usize> {
+    status.rows.len().checked_sub(LINES_MAX).filter(|more| *more > 0)
 }
 
 fn describe(row: &Row) -> String {
@@ -103,18 +133,21 @@ fn describe(row: &Row) -> String {
 
 fn summary(status: &Status, addresses: &Addresses) -> String {
     let mut text = String::new();
-    let mut line = |name: &str, value: &dyn std::fmt::Display, note: &str| {
+    let mut line = |name: &str, value: &dyn Display, note: &str| {
         let gap = if note.is_empty() { "" } else { "  " };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:12} {value}{gap}{note}");
     };
     line("balancer", &format_args!("http://{}", addresses.balancer), "");
-    for row in &status.rows {
+    for row in status.rows.iter().take(LINES_MAX) {
         if let Some(of) = &row.occupant
             && let Some(address) = &of.address
         {
             line(&row.slot.to_string(), &address.url(), &of.label);
         }
+    }
+    if let Some(more) = rows_beyond(status) {
+        line("and more", &format_args!("{more} others; `cloudaps status` lists them"), "");
     }
     line("admin", &format_args!("http://{}", addresses.admin), "");
     line("state", &addresses.state_dir.display(), "");

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::screen::Addresses;
-use super::signals::Signals;
+use super::signals::{Signals, Wish};
 use super::{Ground, Screen};
 use crate::admin;
 use crate::config::Config;
@@ -53,17 +53,10 @@ pub(super) async fn run<P: Provider>(
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let mut system = System::start(config, ground, provider, notices, screen)?;
-    tokio::select! {
-        () = signals.next() => tracing::info!("stopping everything; a second signal stops at once"),
-        () = system.down.cancelled() => {}
-        ended = &mut system.controller => {
-            ended.context("the control loop failed")?;
-            anyhow::bail!("the control loop ended by itself");
-        }
-    }
+    system.serve(&mut signals).await?;
     tokio::select! {
         done = system.stop(config) => done.map(|()| ExitCode::SUCCESS),
-        () = signals.next() => {
+        () = signals.stop() => {
             tracing::warn!("stopped at once");
             Ok(ExitCode::FAILURE)
         }
@@ -114,6 +107,26 @@ impl System {
         });
         let controller = spawn_controller(controller.run());
         Ok(Self { balancer, commands, controller, attendants, done, down, lock })
+    }
+
+    /// Returns when it is to be stopped.
+    async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Reopen => self.balancer.reopen_log(),
+                    Wish::Stop => {
+                        tracing::info!("stopping everything; a second signal stops at once");
+                        return Ok(());
+                    }
+                },
+                () = self.down.cancelled() => return Ok(()),
+                ended = &mut self.controller => {
+                    ended.context("the control loop failed")?;
+                    anyhow::bail!("the control loop ended by itself");
+                }
+            }
+        }
     }
 
     async fn stop(self, config: &Config) -> anyhow::Result<()> {

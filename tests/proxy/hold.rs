@@ -7,6 +7,8 @@ use cloudaps::proxy::{Hold, Report, Settings};
 
 use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, until};
 
+const SHORT: Duration = Duration::from_millis(50);
+
 fn holding(hold: Hold) -> Settings {
     Settings { hold, ..settings() }
 }
@@ -45,19 +47,49 @@ fn a_held_request_is_served_when_its_endpoint_comes_back_on_the_same_address() {
 
 #[test]
 fn what_nobody_takes_in_time_is_a_503_with_a_time_to_come_back() {
-    let hold = Hold { timeout: Duration::from_millis(50), ..Hold::default() };
-    let (refusing, _port) = Origin::refusing();
-    for addresses in [vec![], vec![refusing]] {
-        let proxy = Proxy::start(holding(hold), &addresses);
+    let hold = Hold { timeout: SHORT, ..Hold::default() };
+    let proxy = Proxy::start(holding(hold), &[]);
+    let mut client = proxy.client();
+    client.send(POST);
+    let (head, body) = client.answer();
+    assert_eq!((status(&head), field(&head, "retry-after")), (503, Some("1")));
+    assert!(body.contains("No server could take the request in time."), "{body}");
+    // The request was read to its end: the connection goes on.
+    client.send(GET);
+    assert_eq!(status(&client.answer().0), 503);
+}
+
+#[test]
+fn what_was_tried_in_vain_until_the_end_is_told_as_it_failed_last() {
+    // Whether it waited or could not.
+    for requests_max in [1, 0] {
+        let hold = Hold { timeout: SHORT, requests_max, ..Hold::default() };
+        let (refusing, _port) = Origin::refusing();
+        let proxy = Proxy::start(holding(hold), &[refusing]);
         let mut client = proxy.client();
-        client.send(POST);
-        let (head, body) = client.answer();
-        assert_eq!((status(&head), field(&head, "retry-after")), (503, Some("1")));
-        assert!(body.contains("No server could take the request in time."), "{body}");
-        // The request was read to its end: the connection goes on.
-        client.send(GET);
-        assert_eq!(status(&client.answer().0), 503);
+        for request in [POST, GET] {
+            client.send(request);
+            let (head, body) = client.answer();
+            assert_eq!((status(&head), field(&head, "retry-after")), (502, None));
+            let told = field(&head, "proxy-status").unwrap();
+            assert!(told.contains("error=connection_refused; details=\"server: "), "{told}");
+            assert!(body.contains("The server refused the connection."), "{body}");
+        }
+        assert_eq!(proxy.counters().held, 2 * requests_max as u64);
     }
+}
+
+#[test]
+fn what_was_tried_before_nothing_served_any_more_is_a_503() {
+    let hold = Hold { timeout: Duration::from_secs(2), ..Hold::default() };
+    let (refusing, _port) = Origin::refusing();
+    let mut proxy = Proxy::start(holding(hold), &[refusing]);
+    let mut client = proxy.client();
+    client.send(GET);
+    until("it was tried and is held", || proxy.counters().held == 1);
+    proxy.set_standing(0, Standing::Lost);
+    let head = client.answer().0;
+    assert_eq!((status(&head), field(&head, "retry-after")), (503, Some("1")));
 }
 
 #[test]

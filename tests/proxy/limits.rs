@@ -110,8 +110,11 @@ fn an_endpoint_that_does_not_take_the_connection_in_time_is_passed_over() {
     let mut proxy = Proxy::start(hasty(timeouts), &[deaf.address()]);
     let mut client = proxy.client();
     client.send(POST);
-    // Nothing was sent, so it is as if there were no endpoint, and nothing is held here.
-    assert_eq!(status(&client.answer().0), 503);
+    // Nothing was sent, so it would be tried again, but nothing is held here.
+    let head = client.answer().0;
+    assert_eq!(status(&head), 504);
+    let told = field(&head, "proxy-status").unwrap();
+    assert!(told.contains("error=connection_timeout; details=\"server: "), "{told}");
     let (endpoint, failure) = (EndpointId::new(0), Failure::ConnectTimedOut);
     assert_eq!(proxy.report(), Report::Failed { endpoint, failure });
     let origin = Origin::new();

@@ -78,7 +78,7 @@ fn a_server_that_left_its_socket_behind_is_refused() {
     let mut proxy = Proxy::start_over(Settings { hold, ..settings() }, &[address]);
     let mut client = proxy.client();
     client.send(GET);
-    assert_eq!(status(&client.answer().0), 503);
+    assert_eq!(status(&client.answer().0), 502);
     let report = proxy.report();
     assert!(matches!(report, Report::Failed { failure: Failure::Refused, .. }), "{report:?}");
 }

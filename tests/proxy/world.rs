@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use cloudaps::address::Address;
 use cloudaps::clock;
-use cloudaps::pool::{Balance, Endpoint, EndpointId, Pool, Secret, Standing, Traffic, Weight};
-use cloudaps::proxy::{Counters, Engine, Report, Running, Settings};
+use cloudaps::pool::{
+    Balance, Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight,
+};
+use cloudaps::proxy::{AccessLog, Counters, Engine, Report, Running, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +30,7 @@ pub(super) struct Proxy {
     running: Option<Running>,
     address: SocketAddr,
     pool: watch::Sender<Arc<Pool>>,
+    ledger: Arc<Ledger>,
     reports: mpsc::Receiver<Report>,
     endpoints: Vec<Endpoint>,
     /// What the tokens of sticky clients are made with.
@@ -48,7 +51,19 @@ impl Proxy {
 
     /// The same, listening elsewhere.
     pub(super) fn start_at(at: SocketAddr, settings: Settings, addresses: &[Address]) -> Self {
-        Self::start_all(at, settings, addresses, (Balance::default(), None))
+        let engine = Engine::bind(at, settings).unwrap();
+        Self::start_engine(engine, addresses, (Balance::default(), None))
+    }
+
+    /// The same, with an access log.
+    pub(super) fn start_logging(
+        settings: Settings,
+        addresses: &[SocketAddr],
+        log: AccessLog,
+    ) -> Self {
+        let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
+        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        Self::start_engine(engine.log_to(log), &addresses, (Balance::default(), None))
     }
 
     /// The same, balanced in another way, and with what sticky clients are told by.
@@ -59,28 +74,29 @@ impl Proxy {
         secret: Option<Secret>,
     ) -> Self {
         let at = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::start_all(at, settings, addresses, (balance, secret))
+        let engine = Engine::bind(at, settings).unwrap();
+        Self::start_engine(engine, addresses, (balance, secret))
     }
 
-    fn start_all(
-        at: SocketAddr,
-        settings: Settings,
+    fn start_engine(
+        engine: Engine,
         addresses: &[Address],
         (balance, secret): (Balance, Option<Secret>),
     ) -> Self {
-        let engine = Engine::bind(at, settings).unwrap();
-        let (pool, followed) = watch::channel(Arc::new(Pool::new(Vec::new(), balance)));
+        let ledger = Ledger::new(engine.threads());
+        let (pool, followed) = watch::channel(Arc::new(Pool::new(Arc::clone(&ledger), balance)));
         let (sender, reports) = mpsc::channel(256);
         let mut proxy = Self {
             address: engine.local_addr(),
             running: None,
             pool,
+            ledger,
             reports,
             endpoints: Vec::new(),
             secret,
         };
         for address in addresses {
-            proxy.push(address, engine.threads());
+            proxy.push(address);
         }
         proxy.publish();
         proxy.running = Some(engine.start(followed, sender).unwrap());
@@ -93,7 +109,7 @@ impl Proxy {
 
     /// One more endpoint.
     pub(super) fn add(&mut self, address: SocketAddr) {
-        self.push(&address.into(), self.running().threads());
+        self.push(&address.into());
         self.publish();
     }
 
@@ -132,13 +148,19 @@ impl Proxy {
         Wire::connect(self.address)
     }
 
+    /// The access log was moved away.
+    pub(super) fn reopen_log(&self) {
+        self.running().reopen_log();
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
 
-    fn push(&mut self, address: &Address, threads: usize) {
+    fn push(&mut self, address: &Address) {
         let token = self.secret.as_ref().map(|secret| secret.token(address));
-        let listed = endpoint(self.endpoints.len(), address, threads);
+        let traffic = Arc::new(self.ledger.open().unwrap());
+        let listed = endpoint(self.endpoints.len(), address, traffic);
         self.endpoints.push(Endpoint { token, ..listed });
     }
 
@@ -148,14 +170,14 @@ impl Proxy {
     }
 }
 
-fn endpoint(index: usize, address: &Address, threads: usize) -> Endpoint {
+fn endpoint(index: usize, address: &Address, traffic: Arc<Traffic>) -> Endpoint {
     Endpoint {
         id: EndpointId::new(index as u64),
         address: address.clone(),
         weight: Weight::FULL,
         since: clock::now(),
         standing: Standing::Serving,
-        traffic: Arc::new(Traffic::new(threads)),
+        traffic,
         token: None,
     }
 }

@@ -6,6 +6,7 @@
 mod system;
 mod traffic;
 
+mod access_log;
 mod affinity;
 mod backend;
 mod faults;

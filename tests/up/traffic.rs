@@ -22,6 +22,8 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
+    /// What a proxy on the way says that it failed at: its `Proxy-Status`.
+    pub(crate) failure: String,
 }
 
 impl Client {
@@ -71,6 +73,7 @@ fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> 
     let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| invalid(&format!("no status line: {line:?}")))?;
     let (mut length, mut chunked, mut keeps) = (0, false, true);
+    let mut failure = String::new();
     loop {
         let line = read_line(stream)?.to_ascii_lowercase();
         let Some((name, value)) = line.split_once(':') else { break };
@@ -80,11 +83,12 @@ fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<(Answer, bool)> 
             }
             ("transfer-encoding", "chunked") => chunked = true,
             ("connection", "close") => keeps = false,
+            ("proxy-status", value) => value.clone_into(&mut failure),
             _ => {}
         }
     }
     let body = if chunked { read_chunks(stream)? } else { read_exactly(stream, length)? };
-    Ok((Answer { status, body: String::from_utf8_lossy(&body).into_owned() }, keeps))
+    Ok((Answer { status, body: String::from_utf8_lossy(&body).into_owned(), failure }, keeps))
 }
 
 fn read_line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
@@ -118,8 +122,8 @@ fn read_chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) answers: u64,
-    /// How many answers had which status, other than 200.
-    pub(crate) odd: BTreeMap<u16, u64>,
+    /// How many answers had which status, other than 200, and why.
+    pub(crate) odd: BTreeMap<(u16, String), u64>,
     /// Connections that broke, and answers that were none.
     pub(crate) errors: Vec<String>,
 }
@@ -193,15 +197,15 @@ impl Tally {
     fn count(&mut self, answer: &Answer) {
         self.answers += 1;
         if answer.status != 200 {
-            *self.odd.entry(answer.status).or_default() += 1;
+            *self.odd.entry((answer.status, answer.failure.clone())).or_default() += 1;
         }
     }
 
     fn plus(mut self, other: Self) -> Self {
         self.answers += other.answers;
         self.errors.extend(other.errors);
-        for (status, count) in other.odd {
-            *self.odd.entry(status).or_default() += count;
+        for (why, count) in other.odd {
+            *self.odd.entry(why).or_default() += count;
         }
         self
     }

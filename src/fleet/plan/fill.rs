@@ -12,12 +12,9 @@ impl Draft<'_> {
         if spec.ownership == Ownership::Foreign {
             return;
         }
-        let mut missing: Vec<Slot> = (0..spec.size)
-            .map(|index| Slot { group, index })
-            .filter(|slot| !self.is_filled(*slot))
-            .collect();
+        let mut missing = self.missing(group);
         // Where somebody still takes traffic until a successor does can wait longest for it.
-        missing.sort_by_key(|slot| self.is_served(*slot));
+        missing.sort_by_cached_key(|slot| self.is_served(*slot));
         if missing.is_empty() {
             return;
         }
@@ -36,9 +33,9 @@ impl Draft<'_> {
             return;
         }
         let mut draw = self.observed.history[&group].budget.clone();
-        let mut begun = 0;
+        let mut census = self.census(group);
         for slot in missing {
-            match self.obstacle(*slot, begun, &draw) {
+            match self.obstacle(*slot, &census, &draw) {
                 Some(hold) => {
                     if let Hold::Budget { until, .. } = &hold {
                         self.wake_at(*until);
@@ -46,7 +43,7 @@ impl Draft<'_> {
                     self.hold(hold);
                 }
                 None => {
-                    begun += 1;
+                    census.begin();
                     if self.is_replacement(*slot) {
                         draw.spend(self.desired.group(group).replacement_interval, self.now);
                     }
@@ -56,21 +53,20 @@ impl Draft<'_> {
         }
     }
 
-    /// What keeps a slot from being filled now, when `begun` launches are already in this plan.
-    fn obstacle(&self, slot: Slot, begun: u32, budget: &Budget) -> Option<Hold> {
+    /// What keeps a slot from being filled now.
+    fn obstacle(&self, slot: Slot, census: &Census, budget: &Budget) -> Option<Hold> {
         let spec = self.desired.group(slot.group);
         let history = &self.observed.history[&slot.group];
-        let launching = self.observed.launches.len() + self.plan.launches();
         if self.desired.operation == Operation::Paused {
             return Some(Hold::Paused(slot));
         }
         if let Some(by) = self.fence(slot, spec) {
             return Some(Hold::Fenced { slot, by });
         }
-        if history.newborns.on_trial() && (begun > 0 || self.newborns(slot.group) > 0) {
+        if history.newborns.on_trial() && census.newborns > 0 {
             return Some(Hold::OnTrial(slot));
         }
-        if launching >= LAUNCHING_MAX || self.occupied(slot.group) + begun >= limit(spec) {
+        if census.launching >= LAUNCHING_MAX || census.occupied >= limit(spec) {
             return Some(Hold::Limit(slot));
         }
         if !self.is_replacement(slot) {
@@ -91,42 +87,83 @@ impl Draft<'_> {
         }
     }
 
-    fn is_filled(&self, slot: Slot) -> bool {
-        self.in_slot(slot).any(|tracked| tracked.phase.fills_slot())
-            || self.observed.launching().any(|(pending, _)| pending == slot)
+    /// The slots that nobody fills, now or soon, in their order.
+    fn missing(&self, group: Group) -> Vec<Slot> {
+        let mut is_filled = vec![false; self.desired.group(group).size as usize];
+        for index in self.filled(group) {
+            // What is beyond the size fills no slot that is wanted.
+            if let Some(slot) = is_filled.get_mut(index as usize) {
+                *slot = true;
+            }
+        }
+        let missing = (0..).zip(is_filled).filter(|(_, is_filled)| !is_filled);
+        missing.map(|(index, _)| Slot { group, index }).collect()
+    }
+
+    fn filled(&self, group: Group) -> impl Iterator<Item = u32> {
+        let by = self.observed.members(group).filter(|tracked| tracked.phase.fills_slot());
+        let soon = self.launching(group).map(|slot| slot.index);
+        by.map(|tracked| tracked.instance.slot.index).chain(soon)
     }
 
     fn is_served(&self, slot: Slot) -> bool {
-        self.in_slot(slot).any(|tracked| matches!(tracked.phase, Phase::Outgoing(_)))
+        self.observed.in_slot(slot).any(|tracked| matches!(tracked.phase, Phase::Outgoing(_)))
     }
 
     fn is_replacement(&self, slot: Slot) -> bool {
         self.observed.history[&slot.group].filled.contains(&slot.index)
     }
 
-    /// The machines of a group that may exist, those on their way and the unseen included.
-    fn occupied(&self, group: Group) -> u32 {
-        let existing = self.observed.members(group).filter(|tracked| tracked.phase.occupies());
-        let launching = self.observed.launching().filter(|(slot, _)| slot.group == group);
-        let count = existing.count() + launching.count() + self.unseen(group).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+    /// Counts a group once, however many of its slots are to be filled.
+    fn census(&self, group: Group) -> Census {
+        let launching = self.launching(group).count();
+        let mut census = Census {
+            launching: self.observed.launches.len() + self.plan.launches(),
+            occupied: self.unseen(group).count() + launching,
+            newborns: launching,
+        };
+        for tracked in self.observed.members(group) {
+            census.occupied += usize::from(tracked.phase.occupies());
+            census.newborns += usize::from(tracked.phase == Phase::Starting);
+        }
+        census
+    }
+
+    fn launching(&self, group: Group) -> impl Iterator<Item = Slot> {
+        let slots = self.observed.launching().map(|(slot, _)| slot);
+        slots.filter(move |slot| slot.group == group)
     }
 
     /// The machines of a group that may exist although nobody has seen them.
     fn unseen(&self, group: Group) -> impl Iterator<Item = &Unseen> {
         self.observed.unseen.iter().filter(move |unseen| unseen.group == group)
     }
+}
 
-    fn newborns(&self, group: Group) -> usize {
-        let starting = self.observed.members(group).filter(|of| of.phase == Phase::Starting);
-        starting.count() + self.observed.launching().filter(|(slot, _)| slot.group == group).count()
+/// How many of a group there are, what this plan launches included.
+struct Census {
+    /// Launches on their way, those of all groups.
+    launching: usize,
+    /// Machines that may exist, those on their way and the unseen included.
+    occupied: usize,
+    /// Those that have not served yet.
+    newborns: usize,
+}
+
+impl Census {
+    /// One more launch is planned.
+    fn begin(&mut self) {
+        self.launching += 1;
+        self.occupied += 1;
+        self.newborns += 1;
     }
 }
 
 /// How many machines of a group may exist at once.
-const fn limit(spec: &GroupSpec) -> u32 {
-    match spec.handover {
+const fn limit(spec: &GroupSpec) -> usize {
+    let most = match spec.handover {
         Handover::LaunchFirst { surge } => spec.size.saturating_add(surge),
         Handover::Fenced => spec.size,
-    }
+    };
+    most as usize
 }

@@ -6,7 +6,6 @@ mod explain;
 mod fill;
 mod retire;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::{
@@ -40,7 +39,7 @@ pub enum Action {
 }
 
 /// Why nothing is done although something is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// The provider has not listed what already runs.
     Unlisted,
@@ -109,22 +108,12 @@ struct Draft<'a> {
     desired: &'a Spec,
     observed: &'a Fleet,
     now: Instant,
-    /// Who is in each slot, so that looking at a slot does not mean looking at the whole fleet.
-    slots: BTreeMap<Slot, Vec<&'a Tracked>>,
     plan: Plan,
 }
 
 impl<'a> Draft<'a> {
     fn new(desired: &'a Spec, observed: &'a Fleet, now: Instant) -> Self {
-        let mut slots: BTreeMap<Slot, Vec<&Tracked>> = BTreeMap::new();
-        for tracked in observed.iter() {
-            slots.entry(tracked.instance.slot).or_default().push(tracked);
-        }
-        Self { desired, observed, now, slots, plan: Plan::default() }
-    }
-
-    fn in_slot(&self, slot: Slot) -> impl Iterator<Item = &'a Tracked> {
-        self.slots.get(&slot).into_iter().flatten().copied()
+        Self { desired, observed, now, plan: Plan::default() }
     }
 
     fn spec_of(&self, tracked: &Tracked) -> &'a GroupSpec {

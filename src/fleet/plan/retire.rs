@@ -112,7 +112,7 @@ impl Draft<'_> {
     }
 
     fn is_succeeded(&self, tracked: &Tracked) -> bool {
-        self.in_slot(tracked.instance.slot).any(|other| other.phase == Phase::Serving)
+        self.observed.others_in_slot_of(tracked).any(|other| other.phase == Phase::Serving)
     }
 
     /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
@@ -127,7 +127,7 @@ impl Draft<'_> {
             };
             (standing, tracked.first_seen, tracked.instance.id.clone())
         };
-        self.in_slot(tracked.instance.slot).any(|other| rank(other) > rank(tracked))
+        self.observed.others_in_slot_of(tracked).any(|other| rank(other) > rank(tracked))
     }
 
     fn is_beyond_size(&self, tracked: &Tracked) -> bool {
@@ -146,7 +146,7 @@ impl Draft<'_> {
 
     /// Whether somebody else fills the slot and was there first.
     fn has_elder(&self, tracked: &Tracked) -> bool {
-        let mut others = self.in_slot(tracked.instance.slot);
+        let mut others = self.observed.others_in_slot_of(tracked);
         others.any(|other| other.phase.fills_slot() && other.precedence() < tracked.precedence())
     }
 }

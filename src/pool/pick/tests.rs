@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::*;
-use crate::pool::{Ejection, Secret, Standing, Traffic, Weight};
+use crate::pool::{Ejection, Ledger, Secret, Standing, Weight};
 
 const NOW: Instant = Instant::at(Duration::from_secs(1000));
 const EJECTION: Ejection =
@@ -15,6 +15,8 @@ const EJECTION: Ejection =
 thread_local! {
     /// Endpoints that were looked at by this test.
     static LOOKS: Cell<usize> = const { Cell::new(0) };
+    /// Where the endpoints of this test are counted.
+    static LEDGER: Arc<Ledger> = Ledger::new(1);
 }
 
 /// Counts what a pick costs, wherever the work is done.
@@ -29,7 +31,7 @@ fn endpoint(number: u64, standing: Standing) -> Endpoint {
         weight: Weight::FULL,
         since: Instant::START,
         standing,
-        traffic: Arc::new(Traffic::new(1)),
+        traffic: Arc::new(LEDGER.with(Ledger::open).unwrap()),
         token: None,
     }
 }
@@ -39,7 +41,8 @@ fn endpoints(count: u64) -> Vec<Endpoint> {
 }
 
 fn pool_of(algorithm: Algorithm, endpoints: Vec<Endpoint>) -> Pool {
-    Pool::new(endpoints, Balance { algorithm, slow_start: Duration::from_secs(10) })
+    let balance = Balance { algorithm, slow_start: Duration::from_secs(10) };
+    Pool::new(LEDGER.with(Arc::clone), balance).next(endpoints)
 }
 
 fn pool(algorithm: Algorithm, count: u64) -> Pool {

@@ -33,6 +33,9 @@ fn a_key_goes_to_one_endpoint_whatever_else_is_asked() {
         // Another start: other ids, another order, other counters.
         let mut later = endpoints(count);
         later.reverse();
+        for (id, endpoint) in (count..).map(EndpointId::new).zip(&mut later) {
+            endpoint.id = id;
+        }
         let later = pool_of(Algorithm::Hash, later);
         for ties in keys() {
             let picked = tied(&pool, &Tried::default(), ties, 1);
