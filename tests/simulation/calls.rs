@@ -1,6 +1,7 @@
 //! The calls: on their way, in the cloud, and on their way back. Each can be lost in between, and
 //! what they did was done all the same.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -119,19 +120,19 @@ impl World {
         }
     }
 
-    pub(crate) fn arrive(&mut self, life: u32, call: Call) -> Verdict {
-        match call.clone() {
-            Call::List { began } => self.describe(life, &call, began),
-            Call::Launch { launch, attempt } => self.run_instance(life, &call, &launch, attempt),
-            Call::Terminate(id) => self.terminate(life, &call, &id),
-            Call::Poll(id) => self.poll(life, &call, &id),
-            Call::Repoint { id, to } => self.repoint(life, &call, &id, to),
+    pub(crate) fn arrive(&mut self, life: u32, call: &Call) -> Verdict {
+        match call {
+            Call::List { began } => self.describe(life, call, *began),
+            Call::Launch { launch, attempt } => self.run_instance(life, call, launch, *attempt),
+            Call::Terminate(id) => self.terminate(life, call, id),
+            Call::Poll(id) => self.poll(life, call, id),
+            Call::Repoint { id, to } => self.repoint(life, call, id, *to),
         }
         self.nothing_without_our_tag_is_touched()?;
         self.at_most_one_backend_has_the_data_open()
     }
 
-    fn refuse(&mut self, life: u32, call: &Call, why: impl ToString) {
+    fn refuse(&mut self, life: u32, call: &Call, why: impl Display) {
         if let Call::Launch { launch, .. } = call {
             self.coming.remove(&launch.token);
         }

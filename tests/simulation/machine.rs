@@ -70,16 +70,20 @@ impl Machine {
         let has_booted = self.serves_from.is_some_and(|from| from <= now);
         if !self.lives(now) || !has_booted {
             // A machine that is gone may be silent, for its address leads nowhere.
-            let silent = !self.lives(now) && draw % 2 == 0;
+            let silent = !self.lives(now) && draw.is_multiple_of(2);
             return if silent { Finding::TimedOut } else { Finding::Refused };
         }
         match self.condition {
             Condition::Hung => Finding::TimedOut,
-            Condition::Slow if draw % 2 == 0 => Finding::TimedOut,
+            Condition::Slow if draw.is_multiple_of(2) => Finding::TimedOut,
             Condition::Flapping(turn) => {
                 let turns = now.since_start().as_millis() / turn.as_millis().max(1);
                 let unwell = [Finding::TimedOut, Finding::Failed(500), Finding::Refused];
-                if turns % 2 == 0 { Finding::Well } else { unwell[draw as usize % unwell.len()] }
+                if turns.is_multiple_of(2) {
+                    Finding::Well
+                } else {
+                    unwell[draw as usize % unwell.len()]
+                }
             }
             Condition::Well | Condition::Slow => match draw % 8 {
                 0 => Finding::Shedding,

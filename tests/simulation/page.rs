@@ -64,10 +64,13 @@ pub(crate) fn laws_of(architecture: &str) -> Vec<String> {
     laws
 }
 
-/// The page. Each row is a bug, the law that it breaks, and after how many seeds.
-pub(crate) fn write(rows: &[((&str, Law), Option<u64>)], seeds_max: u64) -> String {
+/// A bug, the law that it breaks, and after how many seeds it was found.
+pub(crate) type Row = (&'static str, Law, Option<u64>);
+
+/// The page.
+pub(crate) fn write(rows: &[Row], seeds_max: u64) -> String {
     let mut page = HEAD.to_owned();
-    for ((name, law), seeds) in rows {
+    for (name, law, seeds) in rows {
         let found = match seeds {
             Some(1) => "1 seed".to_owned(),
             Some(seeds) => format!("{seeds} seeds"),

@@ -182,7 +182,7 @@ impl World {
             Happening::Probe(life, id, number) if self.is_current(life) => {
                 self.probe(life, id, number)
             }
-            Happening::Arrives(life, call) => self.arrive(life, call),
+            Happening::Arrives(life, call) => self.arrive(life, &call),
             Happening::Hears(life, heard) if self.is_current(life) => {
                 self.hear(heard);
                 Ok(())
