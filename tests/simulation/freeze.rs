@@ -58,12 +58,25 @@ impl Freeze {
 
     /// What an event made of the newborns.
     pub(crate) fn follow(&mut self, event: &Event, before: Newborns, after: &Fleet, now: Instant) {
-        self.answered(event, &before, after, now);
+        let mut failed = self.answered(event, &before, after);
         for (id, group) in before.starting {
             match after.get(&id).map(|is| &is.phase) {
                 Some(Phase::Serving) => drop(self.groups.remove(&group)),
-                Some(Phase::Condemned(Reason::Gone(how))) => self.failed(group, how.clone(), now),
+                Some(Phase::Condemned(Reason::Gone(how))) => failed.push((group, how.clone())),
                 _ => {}
+            }
+        }
+        self.failed_together(&failed, now);
+    }
+
+    /// One listing can tell of several ends, in an order that means nothing: whether those that
+    /// differ make a streak is then anybody's guess, and they are not held to one.
+    fn failed_together(&mut self, failed: &[(Group, String)], now: Instant) {
+        for (group, cause) in failed {
+            if failed.iter().any(|(other, unlike)| other == group && unlike != cause) {
+                self.groups.remove(group);
+            } else {
+                self.failed(*group, cause.clone(), now);
             }
         }
     }
@@ -73,21 +86,28 @@ impl Freeze {
         self.unanswered.insert(token.clone());
     }
 
-    /// A launch failed, or made one that had already ended.
-    fn answered(&mut self, event: &Event, before: &Newborns, after: &Fleet, now: Instant) {
+    /// The launches that failed, or made one that had already ended.
+    fn answered(
+        &mut self,
+        event: &Event,
+        before: &Newborns,
+        after: &Fleet,
+    ) -> Vec<(Group, String)> {
+        let mut failed = Vec::new();
         if let Event::Launched(token, Err(cause)) = event
             && self.unanswered.remove(token)
         {
             let is_backend = token.as_str().starts_with(Group::Backend.name());
             let group = if is_backend { Group::Backend } else { Group::Instances };
-            self.failed(group, cause.clone(), now);
+            failed.push((group, cause.clone()));
         }
         for new in after.iter().filter(|of| !before.known.contains(&of.instance.id)) {
             let is_ours = new.instance.token.as_ref().is_some_and(|of| self.unanswered.remove(of));
             if let (true, Phase::Condemned(Reason::Gone(how))) = (is_ours, &new.phase) {
-                self.failed(new.instance.slot.group, how.clone(), now);
+                failed.push((new.instance.slot.group, how.clone()));
             }
         }
+        failed
     }
 
     /// A newborn failed.
