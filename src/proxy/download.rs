@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::client::Client;
 use super::io;
 use super::pace::Pace;
-use super::settings::Settings;
+use super::thread::Thread;
 use super::upload::frame;
 use super::upstream::Link;
 use crate::http1::{self, Framing, chunked};
@@ -49,17 +49,18 @@ impl<'a> Download<'a> {
     pub(super) fn begin(
         answering: Answering<'a>,
         delivery: Framing,
-        settings: &Settings,
+        thread: &Thread,
         notes: &'a mut Notes,
     ) -> Result<Self, Cut> {
         let Answering { answer, response, reply, .. } = answering;
+        let settings = &thread.settings;
         let mut download = Self {
             answer,
             reply,
             body: http1::Body::new(response.framing(), &settings.limits.head),
             framing: delivery,
             stall: settings.timeouts.stall,
-            pace: Pace::of_reader(settings.limits.body_rate, settings.timeouts.stall),
+            pace: thread.reader_pace,
             is_whole: false,
             status: response.status(),
             notes,

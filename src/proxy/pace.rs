@@ -43,8 +43,8 @@ impl Pace {
     }
 
     /// The same, if it waits for a 100 (Continue): its time counts from its first byte.
-    pub(super) fn of_invited_sender(limit: BodyRate, stall: Duration) -> Self {
-        Self { phase: Phase::Invited, ..Self::of_sender(limit, stall) }
+    pub(super) fn invited(self) -> Self {
+        Self { phase: Phase::Invited, ..self }
     }
 
     /// A client that takes an answer. It begins with all that it may ever have in hand: the system
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_to_be_asked_is_not_hurried() {
-        let mut pace = Pace::of_invited_sender(RATE, STALL);
+        let mut pace = Pace::of_sender(RATE, STALL).invited();
         pace.waited(seconds(29.0));
         assert_eq!(pace.patience(), STALL);
         pace.moved(1);

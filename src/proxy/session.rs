@@ -186,7 +186,7 @@ impl<'a> Exchange<'a> {
         outbound.clear();
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
-        let upload = Upload::begin(inbound, outbound, received, request, &thread.settings)?;
+        let upload = Upload::begin(inbound, outbound, received, request, thread)?;
         let answering = Answering::new(request, answer, response, reply, &thread.settings);
         Ok(Self { thread, client, subject, alarm, request, id, ties, upload, answering, notes })
     }
@@ -294,7 +294,7 @@ impl<'a> Exchange<'a> {
         let (repeat, rest) = (self.repeat(), self.rest());
         let Self { thread, client, subject, request, mut upload, answering, notes, .. } = self;
         let (status, persistence) = (answering.response.status(), answering.response.persistence());
-        let begun = Download::begin(answering, delivery.framing, &thread.settings, notes);
+        let begun = Download::begin(answering, delivery.framing, thread, notes);
         // Not a byte has gone out yet, so the client can still be told.
         let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);

@@ -16,6 +16,7 @@ use super::counters::{Count, Tally};
 use super::engine::Starting;
 use super::error::{Error, Kind};
 use super::failures::{Failures, Subject};
+use super::pace::Pace;
 use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
@@ -33,6 +34,10 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 pub(super) struct Thread {
     pub(super) index: usize,
     pub(super) settings: Settings,
+    /// How slowly a body may be sent to us...
+    pub(super) sender_pace: Pace,
+    /// ...and an answer taken. Both follow from the settings, at the price of some divisions.
+    pub(super) reader_pace: Pace,
     pub(super) tally: Arc<Tally>,
     /// The thread's side of the access log, if there is one.
     pub(super) lines: Option<Rc<Lines>>,
@@ -82,10 +87,13 @@ impl Thread {
         reports: mpsc::Sender<Report>,
     ) -> Self {
         let Starting { index, settings, authority, per_client, outlet, seed } = starting;
+        let (rate, stall) = (settings.limits.body_rate, settings.timeouts.stall);
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
             index,
             settings,
+            sender_pace: Pace::of_sender(rate, stall),
+            reader_pace: Pace::of_reader(rate, stall),
             lines: outlet.map(|outlet| Rc::new(Lines::new(outlet, Arc::clone(&tally)))),
             tally,
             authority,

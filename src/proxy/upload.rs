@@ -8,7 +8,7 @@ use super::client::Client;
 use super::error::{Error, Kind};
 use super::io;
 use super::pace::Pace;
-use super::settings::Settings;
+use super::thread::Thread;
 use super::upstream::Link;
 use crate::http1::{self, Framing, RequestHead, chunked};
 use crate::pool::{self, Repeat};
@@ -55,15 +55,15 @@ impl<'a> Upload<'a> {
         outbound: &'a mut Vec<u8>,
         total: &'a mut u64,
         request: &RequestHead,
-        settings: &Settings,
+        thread: &Thread,
     ) -> Result<Self, Error> {
         *total = 0;
+        let settings = &thread.settings;
         let (framing, body_max) = (request.framing(), settings.limits.body_max);
-        let stall = settings.timeouts.stall;
         // Whoever expects a 100 waits for the endpoint, and we with it.
         let pace = match request.expects_continue() {
-            true => Pace::of_invited_sender(settings.limits.body_rate, stall),
-            false => Pace::of_sender(settings.limits.body_rate, stall),
+            true => thread.sender_pace.invited(),
+            false => thread.sender_pace,
         };
         if matches!(framing, Framing::Length(length) if length > body_max) {
             return Err(Error::downstream(Kind::LargeBody));
@@ -79,7 +79,7 @@ impl<'a> Upload<'a> {
             replay: pool::Body::Replayable,
             body_max,
             replay_max: settings.retry.replay_max,
-            stall,
+            stall: settings.timeouts.stall,
             pace,
         };
         if !upload.body.is_done() {
