@@ -1,9 +1,9 @@
 //! A line in the format that Apache and nginx call `combined`:
 //! `CLIENT - - [TIME] "REQUEST" STATUS SENT "REFERER" "USER-AGENT"`.
 
-use super::text::{AGENT_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_combined, push_number};
+use super::text::{AGENT_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_combined};
 use super::trail::{Asked, Ended, Said, agent_and_referer};
-use crate::http1::Version;
+use crate::http1::{Version, push_decimal};
 
 /// Writes what stands before the time.
 pub(super) fn push_client(out: &mut Vec<u8>, asked: &Asked<'_>) {
@@ -44,11 +44,11 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) -> usize {
 /// Writes the status, if there was one, and how much was sent.
 pub(super) fn push_ended(out: &mut Vec<u8>, ended: &Ended<'_>) {
     match ended.notes.status {
-        Some(status) => push_number(out, status.into()),
+        Some(status) => push_decimal(out, status.into()),
         None => out.push(b'-'),
     }
     out.push(b' ');
-    push_number(out, ended.notes.sent);
+    push_decimal(out, ended.notes.sent);
 }
 
 fn push_or_dash(out: &mut Vec<u8>, value: Option<&[u8]>, most: usize) {

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::text::{
     ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_address, push_json,
-    push_number,
 };
 use super::trail::{Asked, Ended, Said, agent_and_referer};
 use crate::address::Address;
-use crate::http1::{RequestHead, Version};
+use crate::http1::{RequestHead, Version, push_decimal};
 use crate::pool::EndpointId;
 
 /// What stands before the time.
@@ -58,7 +57,7 @@ fn push_head(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
 /// What is said of an endpoint.
 pub(in crate::proxy) fn endpoint(id: EndpointId, address: &Address) -> Box<[u8]> {
     let mut out = b",\"endpoint\":\"#".to_vec();
-    push_number(&mut out, id.number());
+    push_decimal(&mut out, id.number());
     push_field(&mut out, b"\",\"address\":\"", address.to_string().as_bytes(), ADDRESS_MAX);
     out.into()
 }
@@ -104,7 +103,7 @@ fn push_field(out: &mut Vec<u8>, start: &[u8], value: &[u8], most: usize) {
 
 fn push_count(out: &mut Vec<u8>, start: &[u8], count: u64) {
     out.extend_from_slice(start);
-    push_number(out, count);
+    push_decimal(out, count);
 }
 
 fn micros(time: Duration) -> u64 {

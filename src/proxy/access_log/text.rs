@@ -4,6 +4,8 @@
 use std::io::Write;
 use std::net::IpAddr;
 
+use crate::http1::push_decimal;
+
 /// Bytes that are shown of each part of a request, so that no client can fill the disk with one:
 /// of a target, what browsers' address bars are for;...
 pub(super) const TARGET_MAX: usize = 2048;
@@ -23,20 +25,15 @@ const ELLIPSIS: &[u8] = b"...";
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Appends a number.
-pub(super) fn push_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
 /// Appends an address.
 pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             let [first, rest @ ..] = address.octets();
-            push_number(out, first.into());
+            push_decimal(out, first.into());
             for octet in rest {
                 out.push(b'.');
-                push_number(out, octet.into());
+                push_decimal(out, octet.into());
             }
         }
         IpAddr::V6(address) => {
