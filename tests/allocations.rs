@@ -1,6 +1,5 @@
 //! What the control plane allocates for a fleet of ten thousand, counted.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use allocation_counter::measure;
@@ -9,6 +8,10 @@ use cloudaps::fleet::{
     Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchToken,
     Operation, Ownership, Plan, Probe, Slot, Spec, Thresholds, Vitals, plan,
 };
+use many::{instance, probed, serving, spec};
+
+#[path = "fixtures/many.rs"]
+mod many;
 
 const SIZE: u32 = 10_000;
 const NOW: Instant = Instant::at(Duration::from_secs(100));
@@ -23,7 +26,7 @@ const BUSY_MAX: u64 = 1_000;
 
 #[test]
 fn a_plan_allocates_for_what_is_to_be_done_and_not_for_who_is_there() {
-    let (spec, mut fleet) = (spec(), serving());
+    let (spec, mut fleet) = (spec(SIZE), serving(SIZE));
     let idle = measure(|| assert_eq!(plan(&spec, &fleet, NOW), Plan::default()));
     assert!(idle.count_total <= IDLE_MAX, "{idle:?}");
     // A byte for each slot, and the alignment.
@@ -43,9 +46,8 @@ fn a_plan_allocates_for_what_is_to_be_done_and_not_for_who_is_there() {
 
 #[test]
 fn a_probe_that_says_what_the_one_before_said_allocates_nothing() {
-    let (spec, mut fleet) = (spec(), serving());
-    fleet.take_journal();
-    let probes: Vec<Event> = (0..SIZE).map(well).collect();
+    let (spec, mut fleet) = (spec(SIZE), serving(SIZE));
+    let probes: Vec<Event> = (0..SIZE).map(|index| probed(index, Finding::Well)).collect();
     let folded = measure(|| {
         for probe in probes {
             fleet.observe(probe, &spec, NOW);
@@ -53,46 +55,4 @@ fn a_probe_that_says_what_the_one_before_said_allocates_nothing() {
     });
     assert_eq!(folded.count_total, 0, "{folded:?}");
     assert_eq!(fleet.take_journal(), []);
-}
-
-fn serving() -> Fleet {
-    let mut fleet = Fleet::new(1);
-    let found = (0..SIZE).map(instance).collect();
-    fleet.observe(Event::Listed { began: NOW, found }, &spec(), NOW);
-    (0..SIZE).for_each(|index| fleet.observe(well(index), &spec(), NOW));
-    fleet
-}
-
-fn well(index: u32) -> Event {
-    Event::Probed(instance(index).id, Probe { finding: Finding::Well, backend: None })
-}
-
-fn spec() -> Spec {
-    let instances = GroupSpec {
-        size: SIZE,
-        ownership: Ownership::Owned,
-        handover: Handover::LaunchFirst { surge: 1 },
-        launch_timeout: SECOND * 30,
-        drain_timeout: SECOND * 30,
-        settle: SECOND,
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
-        replacement_interval: SECOND,
-    };
-    let backend = GroupSpec { size: 0, handover: Handover::Fenced, ..instances.clone() };
-    Spec { instances, backend, operation: Operation::Active }
-}
-
-fn instance(index: u32) -> Instance {
-    let slot = Slot { group: Group::Instances, index };
-    Instance {
-        id: InstanceId::new(format!("i-{index}")),
-        slot,
-        token: Some(LaunchToken::new(slot, 0, index)),
-        address: Some(SocketAddr::from(([10, 0, (index >> 8) as u8, index as u8], 80)).into()),
-        control: None,
-        capacity: Capacity::ORDINARY,
-        vitals: Vitals::Running,
-        label: format!("pid {index}"),
-        launched: Duration::ZERO,
-    }
 }

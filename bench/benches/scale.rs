@@ -16,6 +16,10 @@ use cloudaps::pool::{
     Weight,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use many::{instance, listing, probed, serving, spec};
+
+#[path = "../../tests/fixtures/many.rs"]
+mod many;
 
 const MANY: u32 = 10_000;
 const FEW: u32 = 3;
@@ -26,7 +30,7 @@ criterion_group!(benches, plans, events, pools, picks);
 criterion_main!(benches);
 
 fn plans(criterion: &mut Criterion) {
-    let (spec, fleet) = (spec(), serving());
+    let (spec, fleet) = (spec(MANY), serving(MANY));
     let mut of_half = fleet.clone();
     for index in (0..MANY).step_by(2) {
         let gone = Event::Gone(instance(index).id, "signal: 9".to_owned());
@@ -42,10 +46,10 @@ fn plans(criterion: &mut Criterion) {
 }
 
 fn events(criterion: &mut Criterion) {
-    let (spec, mut fleet) = (spec(), serving());
+    let (spec, mut fleet) = (spec(MANY), serving(MANY));
     criterion.bench_function("observe a listing of 10,000", |bench| {
         bench.iter_batched(
-            listing,
+            || listing(MANY),
             |listing| fleet.observe(listing, &spec, NOW),
             BatchSize::LargeInput,
         );
@@ -55,7 +59,7 @@ fn events(criterion: &mut Criterion) {
         bench.iter_batched(
             || {
                 index = (index + 7) % MANY;
-                well(index)
+                probed(index, Finding::Well)
             },
             |probe| fleet.observe(probe, &spec, NOW),
             BatchSize::SmallInput,
@@ -111,52 +115,6 @@ fn pool(count: u32, algorithm: Algorithm) -> Pool {
     });
     let endpoints = endpoints.collect();
     Pool::new(ledger, Balance { algorithm, slow_start: SECOND }).next(endpoints)
-}
-
-fn serving() -> Fleet {
-    let mut fleet = Fleet::new(1);
-    fleet.observe(listing(), &spec(), NOW);
-    (0..MANY).for_each(|index| fleet.observe(well(index), &spec(), NOW));
-    fleet.take_journal();
-    fleet
-}
-
-fn listing() -> Event {
-    Event::Listed { began: NOW, found: (0..MANY).map(instance).collect() }
-}
-
-fn well(index: u32) -> Event {
-    Event::Probed(instance(index).id, Probe { finding: Finding::Well, backend: None })
-}
-
-fn spec() -> Spec {
-    let instances = GroupSpec {
-        size: MANY,
-        ownership: Ownership::Owned,
-        handover: Handover::LaunchFirst { surge: 1 },
-        launch_timeout: SECOND * 30,
-        drain_timeout: SECOND * 30,
-        settle: SECOND,
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
-        replacement_interval: SECOND,
-    };
-    let backend = GroupSpec { size: 0, handover: Handover::Fenced, ..instances.clone() };
-    Spec { instances, backend, operation: Operation::Active }
-}
-
-fn instance(index: u32) -> Instance {
-    let slot = Slot { group: Group::Instances, index };
-    Instance {
-        id: InstanceId::new(format!("i-{index}")),
-        slot,
-        token: Some(LaunchToken::new(slot, 0, index)),
-        address: Some(address(index).into()),
-        control: None,
-        capacity: Capacity::ORDINARY,
-        vitals: Vitals::Running,
-        label: format!("pid {index}"),
-        launched: Duration::ZERO,
-    }
 }
 
 fn address(index: u32) -> SocketAddr {

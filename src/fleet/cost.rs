@@ -4,6 +4,10 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::*;
+use many::{instance, listing, probed, serving, spec};
+
+#[path = "../../tests/fixtures/many.rs"]
+mod many;
 
 const NOW: Instant = Instant::at(Duration::from_secs(100));
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,52 +26,6 @@ fn looks(work: impl FnOnce()) -> usize {
     LOOKS.set(0);
     work();
     LOOKS.get()
-}
-
-fn spec(size: u32) -> Spec {
-    let instances = GroupSpec {
-        size,
-        ownership: Ownership::Owned,
-        handover: Handover::LaunchFirst { surge: 1 },
-        launch_timeout: SECOND * 30,
-        drain_timeout: SECOND * 30,
-        settle: SECOND,
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
-        replacement_interval: SECOND,
-    };
-    let backend = GroupSpec { size: 0, handover: Handover::Fenced, ..instances.clone() };
-    Spec { instances, backend, operation: Operation::Active }
-}
-
-fn instance(index: u32) -> Instance {
-    let slot = Slot { group: Group::Instances, index };
-    Instance {
-        id: InstanceId::new(format!("i-{index}")),
-        slot,
-        token: Some(LaunchToken::new(slot, 0, index)),
-        address: Some(SocketAddr::from(([10, 0, (index >> 8) as u8, index as u8], 80)).into()),
-        control: None,
-        capacity: Capacity::ORDINARY,
-        vitals: Vitals::Running,
-        label: format!("pid {index}"),
-        launched: Duration::ZERO,
-    }
-}
-
-fn listing(size: u32) -> Event {
-    Event::Listed { began: NOW, found: (0..size).map(instance).collect() }
-}
-
-fn probed(index: u32, finding: Finding) -> Event {
-    Event::Probed(instance(index).id, Probe { finding, backend: None })
-}
-
-/// A fleet of so many that all serve.
-fn serving(size: u32) -> Fleet {
-    let mut fleet = Fleet::new(1);
-    fleet.observe(listing(size), &spec(size), NOW);
-    (0..size).for_each(|index| fleet.observe(probed(index, Finding::Well), &spec(size), NOW));
-    fleet
 }
 
 /// Each instance may be looked at a few times by a plan, however many there are.

@@ -72,6 +72,14 @@ fn head(target: &[u8], agent: &[u8]) -> Option<(RequestHead, Vec<u8>)> {
     matches!(parsed, Ok(Progress::Complete)).then_some((head, bytes))
 }
 
+/// What a client said: a request, or else just these bytes.
+fn said<'a>(request: Option<&'a (RequestHead, Vec<u8>)>, otherwise: &'a [u8]) -> Said<'a> {
+    match request {
+        Some((head, bytes)) => Said::Head { head, bytes },
+        None => Said::Line(otherwise),
+    }
+}
+
 /// The fields of a line of `combined`: client, time, request, status, sent, referer, user agent.
 fn split_combined(line: &str) -> Option<[&str; 7]> {
     let (client, rest) = line.strip_suffix('\n')?.split_once(" - - [")?;
@@ -169,10 +177,7 @@ proptest! {
         agent in prop::collection::vec(any::<u8>(), 0..600),
     ) {
         let head = head(&target, &agent);
-        let said = match &head {
-            Some((head, bytes)) => Said::Head { head, bytes },
-            None => Said::Line(&agent),
-        };
+        let said = said(head.as_ref(), &agent);
         let text = line(LogFormat::Json, said, |_| {});
         prop_assert_eq!(text.matches('\n').count(), 1);
         prop_assert!(text.len() < BATCH_BYTES / 2, "{}", text.len());
@@ -192,10 +197,7 @@ proptest! {
         agent in prop::collection::vec(any::<u8>(), 0..600),
     ) {
         let head = head(&target, &agent);
-        let said = match &head {
-            Some((head, bytes)) => Said::Head { head, bytes },
-            None => Said::Line(&agent),
-        };
+        let said = said(head.as_ref(), &agent);
         let text = line(LogFormat::Combined, said, |trail| trail.notes.status = Some(200));
         prop_assert!(text.strip_suffix('\n').unwrap().bytes().all(|byte| byte.is_ascii_graphic()
             || byte == b' '));
