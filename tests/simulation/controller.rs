@@ -132,7 +132,7 @@ impl Controller {
     pub(crate) fn never_served(&mut self, id: &InstanceId, now: Instant) {
         let newborn = self.fleet.get(id).filter(|of| of.phase == Phase::Starting);
         if let Some(group) = newborn.map(|of| of.instance.slot.group) {
-            self.freeze.failed(group, Reason::NeverServed.to_string(), now);
+            self.freeze.failed(group, &[&Reason::NeverServed.to_string()], now);
         }
     }
 

@@ -11,18 +11,52 @@ const FREEZE_MIN: Duration = Duration::from_secs(10);
 const FREEZE_MAX: Duration = Duration::from_secs(300);
 
 /// The failures of newborns in a row that were alike.
+///
+/// One listing can tell of several ends, in an order that means nothing, and which streak they make
+/// depends on it: then all that are possible are remembered, until somebody serves.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Freeze {
-    groups: BTreeMap<Group, Streak>,
+    groups: BTreeMap<Group, BTreeSet<Streak>>,
     /// The launches that were neither answered nor seen in a listing.
     unanswered: BTreeSet<LaunchToken>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Streak {
     failures: u32,
     cause: String,
     last: Instant,
+}
+
+impl Streak {
+    fn holds(&self, now: Instant) -> Option<&str> {
+        let doublings = self.failures.checked_sub(2)?;
+        let wait = FREEZE_MIN.saturating_mul(2_u32.saturating_pow(doublings)).min(FREEZE_MAX);
+        (now < self.last + wait).then_some(self.cause.as_str())
+    }
+
+    /// One more failed. What fails during a freeze was launched before it, and tells nothing new.
+    fn after(&self, cause: &str, now: Instant) -> Self {
+        if self.holds(now).is_some() {
+            return self.clone();
+        }
+        let failures = if self.cause == cause { self.failures + 1 } else { 1 };
+        Self { failures, cause: cause.to_owned(), last: now }
+    }
+
+    /// What can have become of it when these failed at once.
+    fn after_any_order(&self, causes: &[&str], now: Instant, outcomes: &mut BTreeSet<Self>) {
+        if causes.is_empty() {
+            outcomes.insert(self.clone());
+        }
+        for (index, cause) in causes.iter().enumerate() {
+            // Of those that are alike it does not matter which comes first.
+            if !causes[..index].contains(cause) {
+                let others = [&causes[..index], &causes[index + 1..]].concat();
+                self.after(cause, now).after_any_order(&others, now, outcomes);
+            }
+        }
+    }
 }
 
 /// Who was new before an event.
@@ -43,12 +77,11 @@ impl Newborns {
 }
 
 impl Freeze {
-    /// Why launches of that group must wait, if they must.
+    /// Why launches of that group must wait, if they must whatever the order was.
     pub(crate) fn holds(&self, group: Group, now: Instant) -> Option<&str> {
-        let streak = self.groups.get(&group)?;
-        let doublings = streak.failures.checked_sub(2)?;
-        let wait = FREEZE_MIN.saturating_mul(2_u32.saturating_pow(doublings)).min(FREEZE_MAX);
-        (now < streak.last + wait).then_some(streak.cause.as_str())
+        let mut holds = self.groups.get(&group)?.iter().map(|streak| streak.holds(now));
+        let first = holds.next()??;
+        holds.all(|other| other.is_some()).then_some(first)
     }
 
     /// The operator wants to go on.
@@ -66,18 +99,10 @@ impl Freeze {
                 _ => {}
             }
         }
-        self.failed_together(&failed, now);
-    }
-
-    /// One listing can tell of several ends, in an order that means nothing: whether those that
-    /// differ make a streak is then anybody's guess, and they are not held to one.
-    fn failed_together(&mut self, failed: &[(Group, String)], now: Instant) {
-        for (group, cause) in failed {
-            if failed.iter().any(|(other, unlike)| other == group && unlike != cause) {
-                self.groups.remove(group);
-            } else {
-                self.failed(*group, cause.clone(), now);
-            }
+        for group in [Group::Instances, Group::Backend] {
+            let causes = failed.iter().filter(|(of, _)| *of == group);
+            let causes: Vec<&str> = causes.map(|(_, cause)| cause.as_str()).collect();
+            self.failed(group, &causes, now);
         }
     }
 
@@ -110,14 +135,59 @@ impl Freeze {
         failed
     }
 
-    /// A newborn failed.
-    pub(crate) fn failed(&mut self, group: Group, cause: String, now: Instant) {
-        if self.holds(group, now).is_some() {
+    /// Newborns failed at once, or one alone.
+    pub(crate) fn failed(&mut self, group: Group, causes: &[&str], now: Instant) {
+        if causes.is_empty() {
             return;
         }
-        let streak = self.groups.entry(group).or_default();
-        streak.failures = if streak.cause == cause { streak.failures + 1 } else { 1 };
-        streak.cause = cause;
-        streak.last = now;
+        let before = self.groups.remove(&group).unwrap_or_else(|| [Streak::default()].into());
+        let outcomes = self.groups.entry(group).or_default();
+        for streak in before {
+            streak.after_any_order(causes, now, outcomes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: Group = Group::Instances;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::at(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn ends_that_one_listing_tells_of_freeze_only_if_they_do_in_any_order() {
+        let mut freeze = Freeze::default();
+        freeze.failed(GROUP, &["terminated", "signal: 9", "terminated"], at(0));
+        assert_eq!(freeze.holds(GROUP, at(1)), None);
+        let mut freeze = Freeze::default();
+        freeze.failed(GROUP, &["terminated", "terminated"], at(0));
+        assert_eq!(freeze.holds(GROUP, at(1)), Some("terminated"));
+    }
+
+    #[test]
+    fn what_may_have_been_a_freeze_may_have_swallowed_the_next_failure() {
+        let mut freeze = Freeze::default();
+        freeze.failed(GROUP, &["terminated", "signal: 9", "terminated"], at(0));
+        freeze.failed(GROUP, &["signal: 9"], at(1));
+        freeze.failed(GROUP, &["signal: 9"], at(12));
+        assert_eq!(freeze.holds(GROUP, at(13)), None);
+        freeze.failed(GROUP, &["signal: 9"], at(13));
+        assert_eq!(freeze.holds(GROUP, at(14)), Some("signal: 9"));
+    }
+
+    #[test]
+    fn ends_during_a_freeze_do_not_end_it_whatever_their_order() {
+        let mut freeze = Freeze::default();
+        for seconds in [0, 1] {
+            freeze.failed(GROUP, &["exit 1"], at(seconds));
+        }
+        freeze.failed(GROUP, &["terminated", "signal: 9"], at(2));
+        freeze.failed(GROUP, &["no answer"], at(3));
+        assert_eq!(freeze.holds(GROUP, at(10)), Some("exit 1"));
+        assert_eq!(freeze.holds(GROUP, at(11)), None);
     }
 }
