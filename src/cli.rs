@@ -44,6 +44,8 @@ pub enum Command {
     Task(TaskArgs),
     /// Show the fleet: every slot, its instance, and what is waited for.
     Status(StatusArgs),
+    /// Show what failed, and when each step of its repair was taken.
+    Incidents(IncidentsArgs),
     /// Set the number of instances, until `up` is started again.
     Scale(ScaleArgs),
     /// Take an instance out of the traffic, let its requests end, then replace it.
@@ -290,6 +292,20 @@ pub struct StatusArgs {
     /// Print again whenever something changes.
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `cloudaps incidents`.
+#[derive(Debug, Args)]
+pub struct IncidentsArgs {
+    /// Where to ask.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Only the newest N.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: usize,
 }
 
 /// `cloudaps scale`.

@@ -10,6 +10,7 @@ pub mod controller;
 pub mod fleet;
 pub mod forwarder;
 pub mod http1;
+pub mod incidents;
 pub mod pool;
 pub mod probe;
 pub mod provider;

@@ -43,6 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tarefa(args) => task_client::tarefa(args),
         Command::Task(args) => task_client::task(args),
         Command::Status(args) => Ok(admin::status(&args)),
+        Command::Incidents(args) => Ok(admin::incidents(&args)),
         Command::Scale(args) => Ok(admin::scale(&args)),
         Command::Drain(args) => Ok(admin::drain(&args)),
         Command::Replace(args) => Ok(admin::replace(&args)),

@@ -171,6 +171,12 @@ impl StateDir {
         self.path.join("logs")
     }
 
+    /// Where the incidents are written down.
+    #[must_use]
+    pub fn incidents(&self) -> PathBuf {
+        self.path.join("incidents.jsonl")
+    }
+
     /// Takes the directory for this process.
     ///
     /// # Errors

@@ -7,7 +7,9 @@
 mod client;
 mod overview;
 mod server;
+mod timeline;
 
-pub use client::{down, drain, pause, replace, resume, scale, status};
+pub use client::{down, drain, incidents, pause, replace, resume, scale, status};
 pub use overview::{Occupant, Overview, Row, Tally};
 pub use server::{Access, Service, serve};
+pub use timeline::{RepairTimes, Timeline};

@@ -4,6 +4,7 @@
 //! operator) sends it events, and it sends out snapshots. Nothing is done directly in reaction to
 //! an event: events are folded in, and what to do follows from all that is known.
 
+mod chronicle;
 mod command;
 mod inbox;
 mod log;
@@ -24,9 +25,11 @@ pub use status::{Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
 use crate::fleet::{self, Action, Event, Fleet, Hold, Operation, Ownership, Spec};
+use crate::incidents::{Incident, Snapshot};
 use crate::pool::{Balance, Pool, Secret};
 use crate::provider::{Notice, Provider};
 use crate::proxy::Report;
+use chronicle::Chronicle;
 use inbox::{Inbox, Input};
 use log::Log;
 use probers::Probers;
@@ -60,6 +63,8 @@ pub struct Settings {
     pub threads: usize,
     /// Cancelled when the operator wants everything down.
     pub down: CancellationToken,
+    /// What an earlier `up` wrote down.
+    pub incidents: Vec<Incident>,
 }
 
 /// How the data plane picks.
@@ -118,13 +123,15 @@ pub struct Controller<P> {
     /// Whether something changed that is not in the fleet's journal: what is desired.
     outdated: bool,
     log: Log,
+    chronicle: Chronicle,
 }
 
 impl<P: Provider> Controller<P> {
     /// A controller that knows nothing of the fleet yet; it learns it from the provider's list.
     #[must_use]
-    pub fn new(spec: Spec, settings: Settings, provider: Arc<P>, sources: Sources) -> Self {
+    pub fn new(spec: Spec, mut settings: Settings, provider: Arc<P>, sources: Sources) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let chronicle = Chronicle::resume(std::mem::take(&mut settings.incidents));
         Self {
             fleet: Fleet::new(settings.nonce),
             inbox: Inbox::new(sources, events),
@@ -136,6 +143,7 @@ impl<P: Provider> Controller<P> {
             holds: Vec::new(),
             outdated: true,
             log: Log::default(),
+            chronicle,
             spec,
             settings,
         }
@@ -151,6 +159,12 @@ impl<P: Provider> Controller<P> {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Arc<Status>> {
         self.status.subscribe()
+    }
+
+    /// What failed, and how it was repaired.
+    #[must_use]
+    pub fn incidents(&self) -> watch::Receiver<Snapshot> {
+        self.chronicle.subscribe()
     }
 
     /// Reconciles until everything was stopped by [`Command::Stop`].
@@ -189,7 +203,10 @@ impl<P: Provider> Controller<P> {
 
     fn execute(&mut self, action: Action) {
         match action {
-            Action::Launch(launch) => self.work.launch(launch),
+            Action::Launch(launch) => {
+                self.chronicle.launching(&launch);
+                self.work.launch(launch);
+            }
             Action::Terminate(id, _) => self.work.terminate(id),
             Action::Repoint { id, control, to } => self.work.repoint(id, control, to),
             // Taking it out of the pool was all; the threads report when they are done with it.
@@ -201,6 +218,7 @@ impl<P: Provider> Controller<P> {
     /// Hands out what follows from the fleet as it now is, if anything about it changed.
     fn publish(&mut self, holds: Vec<Hold>) {
         let news = self.fleet.take_journal();
+        self.chronicle.follow(&self.fleet, &news, &self.spec);
         if news.is_empty() && holds == self.holds && !std::mem::take(&mut self.outdated) {
             return;
         }
@@ -270,6 +288,7 @@ impl<P: Provider> Controller<P> {
             Report::Failed { endpoint, failure } => {
                 let Some(id) = self.roster.instance(endpoint) else { return };
                 self.probers.hurry(&id);
+                self.chronicle.suspected(&id, failure);
                 if roster::is_refusal(failure) {
                     self.observe(Event::Suspected(id));
                 }
@@ -283,6 +302,7 @@ impl<P: Provider> Controller<P> {
     }
 
     fn observe(&mut self, event: Event) {
+        self.chronicle.heard(&event);
         self.fleet.observe(event, &self.spec, clock::now());
     }
 }

@@ -4,6 +4,7 @@
 //! What can be refused is refused first: the configuration before any port is bound, a taken port
 //! before anything is launched.
 
+mod annals;
 mod screen;
 mod signals;
 mod system;

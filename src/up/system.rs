@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::annals::Annals;
 use super::screen::Addresses;
 use super::signals::{Signals, Wish};
 use super::{Ground, Screen};
@@ -75,7 +76,9 @@ impl System {
         let (reported, reports) = mpsc::channel(REPORTS_MAX);
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let down = CancellationToken::new();
+        let (annals, incidents) = Annals::open(lock.dir());
         let settings = settings(config, &lock, engine.threads(), down.clone())?;
+        let settings = Settings { incidents, ..settings };
         let sources = Sources { notices, reports, commands: commanded };
         let controller = Controller::new(config.spec.clone(), settings, provider, sources);
         let status = controller.status();
@@ -90,6 +93,7 @@ impl System {
         let service = admin::Service {
             access: admin::Access::new(lock.dir())?,
             status: status.clone(),
+            incidents: controller.incidents(),
             commands: commands.clone(),
             balancer: addresses.balancer,
         };
@@ -105,6 +109,7 @@ impl System {
         attendants.spawn(async move {
             show.await;
         });
+        attendants.spawn(annals.follow(controller.incidents()));
         let controller = spawn_controller(controller.run());
         Ok(Self { balancer, commands, controller, attendants, done, down, lock })
     }
@@ -170,5 +175,6 @@ fn settings(
         control_token: lock.dir().token(TokenName::Control)?.as_str().to_owned(),
         threads,
         down,
+        incidents: Vec::new(),
     })
 }

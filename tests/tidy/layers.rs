@@ -17,7 +17,11 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("provider", &["address", "clock", "fleet", "state_dir"]),
     ("proxy", &["address", "clock", "http1", "pool", "proxy_protocol"]),
     ("probe", &["address", "fleet"]),
-    ("controller", &["address", "clock", "fleet", "pool", "probe", "provider", "proxy"]),
+    ("incidents", &["clock", "fleet"]),
+    (
+        "controller",
+        &["address", "clock", "fleet", "incidents", "pool", "probe", "provider", "proxy"],
+    ),
     ("tasks", &["cli", "clock"]),
     ("task_client", &["cli", "clock"]),
     (
@@ -40,7 +44,17 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("forwarder", &["cli", "clock", "http1", "pool", "proxy"]),
     (
         "admin",
-        &["address", "cli", "clock", "config", "controller", "fleet", "provider", "state_dir"],
+        &[
+            "address",
+            "cli",
+            "clock",
+            "config",
+            "controller",
+            "fleet",
+            "incidents",
+            "provider",
+            "state_dir",
+        ],
     ),
     (
         "up",
@@ -51,6 +65,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "controller",
             "fleet",
+            "incidents",
             "pool",
             "provider",
             "proxy",
@@ -63,7 +78,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 const ROOTS: [&str; 2] = ["main", "lib"];
 
 /// Modules that decide and do nothing else. Time and random draws are their arguments.
-const PURE: [&str; 4] = ["fleet", "pool", "http1", "proxy_protocol"];
+const PURE: [&str; 5] = ["fleet", "pool", "http1", "incidents", "proxy_protocol"];
 
 /// What a pure module may not mention, in code that is not a test.
 const IMPURE: [&str; 18] = [

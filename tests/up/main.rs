@@ -11,6 +11,7 @@ mod affinity;
 mod backend;
 mod faults;
 mod inbound;
+mod incidents;
 mod operator;
 mod own_server;
 mod restart;

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{Request, Response, StatusCode, header};
 
 use super::failure::Failure;
 use super::place::Place;
 use crate::admin::overview::Overview;
+use crate::admin::timeline::Timeline;
 use crate::cli::CLIENT_TIMEOUT;
 
 /// The longest answer: the status of a thousand instances takes about half a megabyte.
@@ -23,11 +25,11 @@ pub(super) struct Client {
     place: Place,
 }
 
-/// The status, as it came and as it is meant.
+/// An answer, as it came and as it is meant.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Answer<T = Overview> {
     pub(super) text: String,
-    pub(super) overview: Overview,
+    pub(super) meant: T,
 }
 
 /// What an obeyed command answers.
@@ -57,12 +59,17 @@ impl Client {
         self.get(&format!("/v1/status?after={seen}&wait={}", wait.as_secs()))
     }
 
+    /// The last so many incidents.
+    pub(super) fn incidents(&self, last: usize) -> Result<Answer<Timeline>, Failure> {
+        self.get(&format!("/v1/incidents?last={last}"))
+    }
+
     /// Changes something; says what happens now.
     pub(super) fn post(&self, path: &str, body: Option<&Value>) -> Result<String, Failure> {
         post(&self.agent, &self.place, path, body)
     }
 
-    fn get(&self, path: &str) -> Result<Answer, Failure> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failure> {
         let address = self.place.address()?;
         let request = Request::get(format!("http://{address}{path}"));
         // Reading takes the token only from another machine; it may not be ours to read here.
@@ -78,9 +85,9 @@ impl Client {
         if status != StatusCode::OK {
             return Err(refused(&self.place, address, status, &text));
         }
-        let overview = serde_json::from_str(&text);
-        let overview = overview.map_err(|error| stranger(address, &error))?;
-        Ok(Answer { text, overview })
+        let meant = serde_json::from_str(&text);
+        let meant = meant.map_err(|error| stranger(address, &error))?;
+        Ok(Answer { text, meant })
     }
 }
 

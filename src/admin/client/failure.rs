@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::controller::INSTANCES_MAX;
 use crate::fleet::ParseSlotError;
+use crate::incidents::KEPT_MAX;
 use crate::provider::process::OpenError;
 use crate::{config, provider, state_dir};
 
@@ -26,6 +27,9 @@ pub(super) enum Failure {
     /// The argument is out of range.
     #[error("{0} instances are out of range: allowed are 0 to {INSTANCES_MAX}")]
     Size(u32),
+    /// So many incidents cannot be shown.
+    #[error("{0} incidents cannot be shown: allowed are 1 to {KEPT_MAX}")]
+    Last(usize),
     /// The state directory, or what is in it.
     #[error(transparent)]
     State(#[from] state_dir::Error),
@@ -117,7 +121,9 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Config(_) | Self::Slot(_) | Self::Size(_) => ExitCode::from(EXIT_USAGE),
+            Self::Config(_) | Self::Slot(_) | Self::Size(_) | Self::Last(_) => {
+                ExitCode::from(EXIT_USAGE)
+            }
             _ => ExitCode::FAILURE,
         }
     }

@@ -3,6 +3,7 @@
 mod call;
 mod down;
 mod failure;
+mod incidents;
 mod orphans;
 mod place;
 mod table;
@@ -18,7 +19,7 @@ use self::call::Client;
 use self::failure::Failure;
 use self::place::Place;
 use self::watch::Format;
-use crate::cli::{AdminArgs, ScaleArgs, SlotArgs, StatusArgs};
+use crate::cli::{AdminArgs, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
 use crate::controller::INSTANCES_MAX;
 use crate::fleet::{Group, ParseSlotError, Slot};
 
@@ -31,6 +32,13 @@ pub fn status(args: &StatusArgs) -> ExitCode {
         false => show(&client, format),
     });
     exit("status", shown)
+}
+
+/// Runs `cloudaps incidents`.
+#[must_use]
+pub fn incidents(args: &IncidentsArgs) -> ExitCode {
+    let format = if args.json { Format::Json } else { Format::Human };
+    exit("incidents", client(&args.admin).and_then(|of| incidents::show(&of, args.last, format)))
 }
 
 /// Runs `cloudaps scale`.
@@ -82,7 +90,7 @@ fn show(client: &Client, format: Format) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match format {
         Format::Json => writeln!(out, "{}", answer.text)?,
-        Format::Human => write!(out, "{}", table::render(&answer.overview))?,
+        Format::Human => write!(out, "{}", table::render(&answer.meant))?,
     }
     Ok(())
 }

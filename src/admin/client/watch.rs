@@ -61,9 +61,9 @@ fn follow(client: &Client, format: Format) -> Result<(), Failure> {
     let mut answer = client.status()?;
     loop {
         print(&answer, format, medium)?;
-        let seen = answer.overview.revision;
+        let seen = answer.meant.revision;
         answer = client.status_after(seen, wait)?;
-        while medium == Medium::Stream && answer.overview.revision == seen {
+        while medium == Medium::Stream && answer.meant.revision == seen {
             answer = client.status_after(seen, wait)?;
         }
     }
@@ -74,9 +74,9 @@ fn print(answer: &Answer, format: Format, medium: Medium) -> io::Result<()> {
     match (format, medium) {
         (Format::Json, _) => writeln!(out, "{}", answer.text)?,
         (Format::Human, Medium::Screen) => {
-            write!(out, "{CLEAR}{}", table::render(&answer.overview))?;
+            write!(out, "{CLEAR}{}", table::render(&answer.meant))?;
         }
-        (Format::Human, Medium::Stream) => writeln!(out, "{}", table::render(&answer.overview))?,
+        (Format::Human, Medium::Stream) => writeln!(out, "{}", table::render(&answer.meant))?,
     }
     out.flush()
 }

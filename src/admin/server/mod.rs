@@ -28,6 +28,7 @@ use self::guard::Peer;
 use self::routes::Api;
 use super::overview::Facts;
 use crate::controller::{Command, Status};
+use crate::incidents::Snapshot;
 use crate::state_dir::{self, StateDir, Token, TokenName};
 
 /// Connections at a time; further ones wait in the kernel's queue. Far more than people and
@@ -64,6 +65,8 @@ pub struct Service {
     pub access: Access,
     /// What is shown.
     pub status: watch::Receiver<Arc<Status>>,
+    /// What failed, and how it was repaired.
+    pub incidents: watch::Receiver<Snapshot>,
     /// Where commands go.
     pub commands: mpsc::Sender<Command>,
     /// Where the balancer takes traffic, to be shown.
@@ -90,10 +93,11 @@ pub async fn serve(
     service: Service,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Service { access, status, commands, balancer } = service;
+    let Service { access, status, incidents, commands, balancer } = service;
     let facts = Facts { balancer, admin: listener.local_addr()? };
     let feed = Feed::new(&status);
-    let api = Api { access, feed: feed.clone(), commands, facts, shutdown: shutdown.clone() };
+    let api =
+        Api { access, feed: feed.clone(), incidents, commands, facts, shutdown: shutdown.clone() };
     let router = routes::router(Arc::new(api));
     let mut connections = JoinSet::new();
     tokio::join!(

@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +21,11 @@ use super::feed::Feed;
 use super::problem::Problem;
 use super::{Access, guard};
 use crate::admin::overview::{Facts, Overview};
+use crate::admin::timeline::Timeline;
 use crate::clock;
 use crate::controller::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 use crate::fleet::Slot;
+use crate::incidents::{KEPT_MAX, Snapshot};
 
 /// How long the controller has to answer. It does so within a turn, which takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,9 +46,10 @@ const BODY_BYTES_MAX: usize = 1024;
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What an unknown path is told to be.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 9] = [
     "GET /v1/health",
     "GET /v1/status",
+    "GET /v1/incidents",
     "POST /v1/scale",
     "POST /v1/slots/SLOT/drain",
     "POST /v1/slots/SLOT/replace",
@@ -60,6 +63,7 @@ const ROUTES: [&str; 8] = [
 pub(super) struct Api {
     pub(super) access: Access,
     pub(super) feed: Feed,
+    pub(super) incidents: watch::Receiver<Snapshot>,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) facts: Facts,
     pub(super) shutdown: CancellationToken,
@@ -71,6 +75,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/status", get(status))
+        .route("/v1/incidents", get(incidents))
         .route("/v1/scale", post(scale))
         .route("/v1/slots/{slot}/drain", post(drain))
         .route("/v1/slots/{slot}/replace", post(replace))
@@ -126,6 +131,30 @@ fn wait_of(query: &StatusQuery) -> Result<Duration, Problem> {
 fn bad_query(error: &str) -> Problem {
     let wait = format!("wait=SECONDS, 0 to {WAIT_SECONDS_MAX}");
     Problem::new(StatusCode::BAD_REQUEST, error).allowed(["after=REVISION".to_owned(), wait])
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IncidentsQuery {
+    /// Only so many, the newest.
+    last: Option<usize>,
+}
+
+async fn incidents(
+    State(api): State<Arc<Api>>,
+    query: Result<Query<IncidentsQuery>, QueryRejection>,
+) -> Result<Json<Timeline>, Problem> {
+    let refuse = |error: &str| {
+        let last = format!("last=N, 1 to {KEPT_MAX}");
+        Problem::new(StatusCode::BAD_REQUEST, error).allowed([last])
+    };
+    let Query(query) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+    let last = query.last.unwrap_or(KEPT_MAX);
+    if !(1..=KEPT_MAX).contains(&last) {
+        return Err(refuse(&format!("`last={last}` is out of range")));
+    }
+    let snapshot = Arc::clone(&api.incidents.borrow());
+    Ok(Json(Timeline::new(&snapshot, last)))
 }
 
 // === Changing ===
