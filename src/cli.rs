@@ -85,6 +85,9 @@ pub struct UpArgs {
     /// How many instances to keep [default: 3].
     #[arg(long, value_name = "N")]
     pub instances: Option<u32>,
+    /// How many more to keep ready without traffic, to step in when one fails [default: 0].
+    #[arg(long, value_name = "K")]
+    pub standby: Option<u32>,
 }
 
 /// Who makes the instances.

@@ -10,6 +10,6 @@ mod server;
 mod timeline;
 
 pub use client::{down, drain, incidents, pause, replace, resume, scale, status};
-pub use overview::{Occupant, Overview, Row, Tally};
+pub use overview::{Occupant, Overview, Row, Spares, Tally};
 pub use server::{Access, Service, serve};
 pub use timeline::{RepairTimes, Timeline};

@@ -34,6 +34,9 @@ pub struct Overview {
     pub admin: SocketAddr,
     /// The instances behind the balancer.
     pub instances: Tally,
+    /// Those that stand by for them.
+    #[serde(default)]
+    pub standby: Spares,
     /// The backend behind the instances.
     pub backend: Tally,
     /// One row per instance, and one per slot that is empty, in the order of the slots.
@@ -51,12 +54,22 @@ pub struct Tally {
     pub serving: u32,
 }
 
+/// How many spares are wanted and how many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spares {
+    /// How many should be ready.
+    pub desired: u32,
+    /// How many are.
+    pub ready: u32,
+}
+
 /// One line of the fleet's table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The place, such as `instance-0`.
     pub slot: String,
-    /// `starting`, `serving`, `outgoing`, `condemned`, `draining`, `terminating`; or `empty`.
+    /// `starting`, `standby`, `serving`, `outgoing`, `condemned`, `draining`, `terminating`; or
+    /// `empty`.
     pub state: String,
     /// Who is in it; nobody if it is `empty`.
     pub occupant: Option<Occupant>,
@@ -106,6 +119,7 @@ impl Overview {
             balancer: facts.balancer,
             admin: facts.admin,
             instances: Tally::new(status.instances, status.serving()),
+            standby: Spares { desired: status.standby, ready: saturated(status.standing_by()) },
             backend: Tally::new(status.backends, serving_backends(status)),
             slots: status.rows.iter().map(|row| Row::new(row, now)).collect(),
             holds: status.holds.clone(),
@@ -115,8 +129,12 @@ impl Overview {
 
 impl Tally {
     fn new(desired: u32, serving: usize) -> Self {
-        Self { desired, serving: u32::try_from(serving).unwrap_or(u32::MAX) }
+        Self { desired, serving: saturated(serving) }
     }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Row {

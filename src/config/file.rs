@@ -30,6 +30,8 @@ pub struct File {
     /// How many instances to keep; not for provider `static`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instances: Option<Count<0, INSTANCES_MAX>>,
+    /// How many more to keep ready without traffic; not for provider `static`.
+    pub standby: Count<0, INSTANCES_MAX>,
     /// The servers of provider `static`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Server>,
@@ -82,8 +84,8 @@ pub struct Backend {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fleet {
-    /// How many machines may exist beyond `instances` while some are replaced; as many again if
-    /// left out.
+    /// How many machines may exist beyond `instances` and `standby` while some are replaced; as
+    /// many as `instances` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge: Option<Count<1, 1000>>,
     /// How long a newborn has until its first good probe.
@@ -132,6 +134,9 @@ impl Default for File {
             state_dir: None,
             provider: ProviderName::default(),
             instances: None,
+            // A spare costs a machine all the time; what it saves is the time that one takes to
+            // start, which for a process is next to nothing.
+            standby: Count::new(0),
             endpoints: Vec::new(),
             instance: Instance::default(),
             backend: Backend::default(),

@@ -164,10 +164,14 @@ impl File {
         if !args.endpoints.is_empty() {
             self.endpoints = args.endpoints.iter().cloned().map(Server::from).collect();
         }
+        let refusal = |flag| move |refusal| Error::Together(format!("{flag}: {refusal}"));
         if let Some(instances) = args.instances {
             let checked = Count::checked(instances.into());
-            let refusal = |refusal| Error::Together(format!("--instances: {refusal}"));
-            self.instances = Some(checked.map_err(refusal)?);
+            self.instances = Some(checked.map_err(refusal("--instances"))?);
+        }
+        if let Some(standby) = args.standby {
+            let checked = Count::checked(standby.into());
+            self.standby = checked.map_err(refusal("--standby"))?;
         }
         Ok(self)
     }
@@ -253,6 +257,12 @@ fn check_together(file: &File) -> Result<(), Error> {
                 .to_owned(),
         );
     }
+    if is_static && file.standby.get() > 0 {
+        return refuse(
+            "`standby` (--standby) is not for provider \"static\": all of `endpoints` take traffic"
+                .to_owned(),
+        );
+    }
     if !is_static && !file.endpoints.is_empty() {
         return refuse(
             "`endpoints` (--endpoint) is only for provider \"static\": add --provider static"
@@ -318,7 +328,9 @@ fn spec(file: &File) -> Spec {
     let surge = file.fleet.surge.map_or(size.max(1), Count::to_u32);
     let ownership = if is_static { Ownership::Foreign } else { Ownership::Owned };
     let has_backend = !is_static && file.instance.command.is_none();
-    let instances = group_spec(file, size, ownership, Handover::LaunchFirst { surge });
+    let handover = Handover::LaunchFirst { surge };
+    let standby = file.standby.to_u32();
+    let instances = GroupSpec { standby, ..group_spec(file, size, ownership, handover) };
     let backend = group_spec(file, has_backend.into(), ownership, Handover::Fenced);
     Spec { instances, backend, operation: Operation::Active }
 }
@@ -326,6 +338,7 @@ fn spec(file: &File) -> Spec {
 fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) -> GroupSpec {
     GroupSpec {
         size,
+        standby: 0,
         ownership,
         handover,
         launch_timeout: file.fleet.launch_timeout.get(),

@@ -103,6 +103,10 @@ fn values_that_do_not_go_together_are_refused() {
             &["instances", "endpoints"],
         ),
         (
+            "provider = \"static\"\nstandby = 1\nendpoints = [\"127.0.0.1:80\"]",
+            &["standby", "--standby", "static"],
+        ),
+        (
             "[instance]\ncommand = [\"a\", \"{port}\"]\n[backend]\nstore = \"sqlite://x\"",
             &["backend.store", "instance.command"],
         ),
@@ -121,6 +125,17 @@ fn a_flag_overrides_the_file_and_is_checked_like_it() {
     let args = UpArgs { instances: Some(5000), ..UpArgs::default() };
     let error = File::default().overridden_by(&args).unwrap_err().to_string();
     assert_names(&error, &["--instances", "5000", "0 to 1000"]);
+}
+
+#[test]
+fn spares_come_on_top_of_the_instances() {
+    let args = UpArgs { standby: Some(2), ..UpArgs::default() };
+    let overridden = file("standby = 1").overridden_by(&args).unwrap();
+    let spec = Config::new(&overridden, None).unwrap().spec;
+    assert_eq!((spec.instances.size, spec.instances.slots(), spec.backend.slots()), (3, 5, 1));
+    let args = UpArgs { standby: Some(5000), ..UpArgs::default() };
+    let error = File::default().overridden_by(&args).unwrap_err().to_string();
+    assert_names(&error, &["--standby", "5000", "0 to 1000"]);
 }
 
 #[test]

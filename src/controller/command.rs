@@ -6,7 +6,7 @@ pub use crate::fleet::Order;
 
 use super::Controller;
 use crate::clock;
-use crate::fleet::{Event, Group, Operation, Ownership, Phase, Slot};
+use crate::fleet::{Event, Group, Operation, Ownership, Slot};
 use crate::provider::Provider;
 
 /// The most instances that `scale` may ask for, as in the configuration.
@@ -83,8 +83,7 @@ impl<P: Provider> Controller<P> {
         if order == Order::Replace {
             self.refuse_unless_owned()?;
         }
-        let can_be_ordered = |phase: &Phase| matches!(phase, Phase::Starting | Phase::Serving);
-        let slots = self.fleet.iter().filter(|tracked| can_be_ordered(&tracked.phase));
+        let slots = self.fleet.iter().filter(|tracked| tracked.phase.fills_slot());
         let slots: Vec<Slot> = slots.map(|tracked| tracked.instance.slot).collect();
         if !slots.contains(&slot) {
             let serving: Vec<String> = slots.iter().map(Slot::to_string).collect();

@@ -37,10 +37,25 @@ impl Log {
         }
     }
 
+    /// Since when the place is vacant that somebody takes: a spare takes the one that has been so
+    /// for longest, any other its own.
+    fn vacancy(&mut self, taker: &Passage) -> Option<Instant> {
+        let slot = match taker.was {
+            Some(Phase::Standby) => {
+                let group = taker.slot.group;
+                let vacant = self.vacant.iter().filter(|(slot, _)| slot.group == group);
+                *vacant.min_by_key(|(_, since)| **since)?.0
+            }
+            _ => taker.slot,
+        };
+        self.vacant.remove(&slot)
+    }
+
     fn passage(&mut self, passage: &Passage, now: Instant) {
         let Passage { slot, label, was, phase, .. } = passage;
         match phase {
-            Phase::Serving => match self.vacant.remove(slot) {
+            Phase::Standby => tracing::info!("{slot}: {label} stands by"),
+            Phase::Serving => match self.vacancy(passage) {
                 Some(since) => {
                     let took = now.since(since).as_millis();
                     tracing::info!("{slot}: {label} serves, {took} ms after the failure");

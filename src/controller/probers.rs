@@ -187,7 +187,7 @@ const fn answer_of(found: Option<Probe>) -> Answer {
 
 fn is_worth_asking(tracked: &Tracked) -> bool {
     match &tracked.phase {
-        Phase::Starting | Phase::Serving | Phase::Outgoing(_) => true,
+        Phase::Starting | Phase::Standby | Phase::Serving | Phase::Outgoing(_) => true,
         Phase::Condemned(reason) => !reason.is_gone(),
         Phase::Draining(..) | Phase::Terminating(..) => false,
     }

@@ -226,6 +226,8 @@ fn weight_of(tracked: &Tracked) -> Weight {
 fn standing_of(tracked: &Tracked, open: Opening) -> Option<Standing> {
     match &tracked.phase {
         Phase::Starting => None,
+        // One that has just stood down may still have requests in flight.
+        Phase::Standby => Some(Standing::Draining),
         Phase::Serving | Phase::Outgoing(_) => Some(Standing::Serving),
         Phase::Condemned(reason) if open == Opening::FailOpen && reason.may_still_answer() => {
             Some(Standing::Serving)
@@ -254,6 +256,7 @@ mod tests {
     fn group(size: u32) -> GroupSpec {
         GroupSpec {
             size,
+            standby: 0,
             ownership: Ownership::Foreign,
             handover: Handover::Fenced,
             launch_timeout: Duration::from_secs(1),

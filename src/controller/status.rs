@@ -22,8 +22,10 @@ pub struct Status {
     pub operation: Operation,
     /// Whether the machines are ours.
     pub ownership: Ownership,
-    /// How many instances are wanted.
+    /// How many instances are to take traffic.
     pub instances: u32,
+    /// How many more are to stand by.
+    pub standby: u32,
     /// How many backends are wanted: one or none.
     pub backends: u32,
     /// One row per instance, and one per slot that is empty, in the order of the slots.
@@ -75,6 +77,7 @@ impl Status {
             operation: spec.operation,
             ownership: spec.instances.ownership,
             instances: spec.instances.size,
+            standby: spec.instances.slots() - spec.instances.size,
             backends: spec.backend.size,
             rows: board.rows(spec),
             holds: holds.iter().map(ToString::to_string).collect(),
@@ -84,21 +87,28 @@ impl Status {
     /// How many instances take traffic.
     #[must_use]
     pub fn serving(&self) -> usize {
-        let serves = |row: &&Row| {
-            row.slot.group == Group::Instances
-                && row
-                    .occupant
-                    .as_ref()
-                    .is_some_and(|of| matches!(of.phase, "serving" | "outgoing"))
-        };
-        self.rows.iter().filter(serves).count()
+        self.count(|phase| matches!(phase, "serving" | "outgoing"))
     }
 
-    /// Whether every slot has an instance that serves.
+    /// How many instances stand by.
+    #[must_use]
+    pub fn standing_by(&self) -> usize {
+        self.count(|phase| phase == "standby")
+    }
+
+    fn count(&self, is_meant: impl Fn(&str) -> bool) -> usize {
+        let instances = self.rows.iter().filter(|row| row.slot.group == Group::Instances);
+        let occupants = instances.filter_map(|row| row.occupant.as_ref());
+        occupants.filter(|of| is_meant(of.phase)).count()
+    }
+
+    /// Whether every slot has an instance that serves or stands by.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let serves = |row: &Row| row.occupant.as_ref().is_some_and(|of| of.phase == "serving");
-        self.rows.iter().all(serves)
+        let is_ready = |row: &Row| {
+            row.occupant.as_ref().is_some_and(|of| matches!(of.phase, "serving" | "standby"))
+        };
+        self.rows.iter().all(is_ready)
     }
 }
 
@@ -128,7 +138,8 @@ impl Board {
 
     /// One row per instance, and one per slot that is wanted and empty.
     fn rows(&self, spec: &Spec) -> Vec<Row> {
-        let slots_of = |group| (0..spec.group(group).size).map(move |index| Slot { group, index });
+        let slots_of =
+            |group| (0..spec.group(group).slots()).map(move |index| Slot { group, index });
         let groups = [Group::Instances, Group::Backend].into_iter();
         let mut wanted = groups.flat_map(slots_of).peekable();
         let mut rows = Vec::with_capacity(self.occupants.len());

@@ -271,7 +271,8 @@ impl Fleet {
             Phase::Condemned(reason) if self.may_return(tracked, reason, spec) => {}
             _ => return,
         }
-        self.step(id, Step::Passed, now);
+        let has_spares = spec.group(group).standby > 0;
+        self.step(id, if has_spares { Step::Readied } else { Step::Passed }, now);
     }
 
     /// Replaced once is replaced for good; who was only suspected, and has no successor, returns.
@@ -346,12 +347,14 @@ impl Fleet {
             tracked.phase.fills_slot() || may_return
         };
         let Some(tracked) = self.in_slot(slot).find(named) else { return };
-        let (id, serves) = (tracked.instance.id.clone(), tracked.phase != Phase::Starting);
+        let (id, phase) = (tracked.instance.id.clone(), tracked.phase.clone());
         let step = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.
             (Order::Replace, Ownership::Foreign, _) => return,
             // It has taken no traffic, and is not to.
-            _ if !serves => Step::Fail(Reason::Ordered),
+            _ if phase == Phase::Starting => Step::Fail(Reason::Ordered),
+            // Nobody has to serve in its stead first.
+            _ if phase == Phase::Standby => Step::Drain(Reason::Ordered),
             (Order::Drain, _, Handover::LaunchFirst { .. }) => Step::Drain(Reason::Ordered),
             (Order::Drain | Order::Replace, _, _) => Step::Supersede(Reason::Ordered),
         };

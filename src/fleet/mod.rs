@@ -178,9 +178,10 @@ impl Tracked {
         })
     }
 
-    /// Of two that fill a slot, the smaller stays: who serves, and has for longer.
-    fn precedence(&self) -> (bool, Instant, &InstanceId) {
-        (self.phase != Phase::Serving, self.since, &self.instance.id)
+    /// Of two that fill a slot, the smaller stays: who serves or could, and has for longer.
+    fn precedence(&self) -> (bool, bool, Instant, &InstanceId) {
+        let serves = self.phase == Phase::Serving;
+        (!serves, !serves && self.phase != Phase::Standby, self.since, &self.instance.id)
     }
 }
 
@@ -266,6 +267,8 @@ impl Fleet {
             Action::Launch(launch) => self.begin_launch(launch, spec, now),
             Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
+            Action::Promote(id) => self.step(id, Step::Promote, now),
+            Action::Demote(id) => self.step(id, Step::Demote, now),
             Action::Repoint { id, .. } => {
                 if let Some(tracked) = self.tracked.get_mut(id) {
                     tracked.repointing = Repointing::Asked;

@@ -16,10 +16,16 @@ use crate::clock::Instant;
 ///    └──────────────────► Condemned ────────────────► Terminating ──► forgotten
 ///                                  dead, or fenced
 /// ```
+///
+/// In a group with spares, who passes its probes is `Standby` first. From there it is promoted to
+/// `Serving` when one is missing, and it comes back when there is one too many. It fails and it is
+/// drained like one that serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Exists, and has not answered a probe yet.
     Starting,
+    /// Passed its probes, and takes no traffic until one that serves is missing.
+    Standby,
     /// Takes traffic.
     Serving,
     /// Takes traffic until its successor does.
@@ -121,8 +127,14 @@ impl fmt::Display for Reason {
 /// What happens to an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It passed its probes.
+    /// It passed its probes, where there are no spares.
     Passed,
+    /// It passed its probes, and whether it is needed is the plan's to say.
+    Readied,
+    /// It is needed.
+    Promote,
+    /// It is no longer needed.
+    Demote,
     /// A successor is to be launched while it serves on.
     Supersede(Reason),
     /// It failed.
@@ -148,18 +160,23 @@ impl Phase {
     #[must_use]
     pub(super) fn after(self, step: Step) -> Self {
         match (self, step) {
-            (Self::Starting | Self::Serving | Self::Condemned(_), Step::Passed) => Self::Serving,
+            (Self::Starting | Self::Serving | Self::Condemned(_), Step::Passed)
+            | (Self::Standby, Step::Promote) => Self::Serving,
+            (Self::Starting | Self::Condemned(_), Step::Readied)
+            | (Self::Serving, Step::Demote) => Self::Standby,
             (Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
-            (Self::Starting | Self::Serving | Self::Outgoing(_), Step::Fail(reason)) => {
-                Self::Condemned(reason)
-            }
+            (
+                Self::Starting | Self::Standby | Self::Serving | Self::Outgoing(_),
+                Step::Fail(reason),
+            ) => Self::Condemned(reason),
             // A machine that is gone cannot be drained: no deadline needs to be awaited.
             (Self::Condemned(_) | Self::Draining(..), Step::Fail(reason)) if reason.is_gone() => {
                 Self::Condemned(reason)
             }
-            (Self::Serving | Self::Outgoing(_) | Self::Condemned(_), Step::Drain(reason)) => {
-                Self::Draining(reason, Flow::InFlight)
-            }
+            (
+                Self::Standby | Self::Serving | Self::Outgoing(_) | Self::Condemned(_),
+                Step::Drain(reason),
+            ) => Self::Draining(reason, Flow::InFlight),
             (Self::Draining(reason, _), Step::Quiet) => Self::Draining(reason, Flow::Quiet),
             (_, Step::Terminate(reason)) => Self::Terminating(reason, Ending::Asked),
             (Self::Terminating(reason, _), Step::EndingFailed { again }) => {
@@ -172,6 +189,9 @@ impl Phase {
             (
                 phase,
                 Step::Passed
+                | Step::Readied
+                | Step::Promote
+                | Step::Demote
                 | Step::Supersede(_)
                 | Step::Drain(_)
                 | Step::Fail(_)
@@ -185,7 +205,7 @@ impl Phase {
     #[must_use]
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
-            Self::Starting | Self::Serving => None,
+            Self::Starting | Self::Standby | Self::Serving => None,
             Self::Outgoing(reason)
             | Self::Condemned(reason)
             | Self::Draining(reason, _)
@@ -198,6 +218,7 @@ impl Phase {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Starting => "starting",
+            Self::Standby => "standby",
             Self::Serving => "serving",
             Self::Outgoing(_) => "outgoing",
             Self::Condemned(_) => "condemned",
@@ -209,7 +230,7 @@ impl Phase {
     /// Whether the instance fills its slot, now or soon.
     #[must_use]
     pub const fn fills_slot(&self) -> bool {
-        matches!(self, Self::Starting | Self::Serving)
+        matches!(self, Self::Starting | Self::Standby | Self::Serving)
     }
 
     /// Whether its machine may still exist, and so counts against the limits.
@@ -221,13 +242,6 @@ impl Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Starting => "starting",
-            Self::Serving => "serving",
-            Self::Outgoing(_) => "outgoing",
-            Self::Condemned(_) => "condemned",
-            Self::Draining(..) => "draining",
-            Self::Terminating(..) => "terminating",
-        })
+        formatter.write_str(self.name())
     }
 }

@@ -51,8 +51,10 @@ impl fmt::Display for Operation {
 /// The desired state of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSpec {
-    /// How many instances to keep.
+    /// How many instances take traffic.
     pub size: u32,
+    /// How many more are ready to step in for them. None where instances share their data.
+    pub standby: u32,
     /// Whether we may make and end its machines.
     pub ownership: Ownership,
     /// In which order an instance and its successor live.
@@ -69,6 +71,15 @@ pub struct GroupSpec {
     pub replacement_interval: Duration,
 }
 
+impl GroupSpec {
+    /// How many places there are: one for each that takes traffic, and one for each spare. Spares
+    /// for nobody are none.
+    #[must_use]
+    pub const fn slots(&self) -> u32 {
+        if self.size == 0 { 0 } else { self.size.saturating_add(self.standby) }
+    }
+}
+
 /// Whether we may make and end a group's machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
@@ -81,9 +92,9 @@ pub enum Ownership {
 /// In which order an instance and its successor live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handover {
-    /// The successor serves before the old one goes; at most `surge` machines beyond the size.
+    /// The successor serves before the old one goes; at most `surge` machines beyond the slots.
     LaunchFirst {
-        /// How many machines may exist beyond the group's size.
+        /// How many machines may exist beyond one for each slot.
         surge: u32,
     },
     /// The old one is known to be gone before the successor is launched: they share their data.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{Cause, Incident, IncidentId, KEPT_MAX, Outcome, Step, Steps, Surrender, Who};
 use crate::clock::Instant;
 use crate::fleet::{
-    Change, Finding, Fleet, InstanceId, Launch, LaunchToken, Operation, Passage, Phase, Slot, Spec,
-    Tracked, Vitals,
+    Change, Finding, Fleet, GroupSpec, InstanceId, Launch, LaunchToken, Operation, Passage, Phase,
+    Slot, Spec, Tracked, Vitals,
 };
 
 /// Pieces of evidence that an incident keeps: the signs before the verdict and the first launches
@@ -54,6 +54,16 @@ struct Thread {
     /// The launch that is on its way.
     token: Option<LaunchToken>,
     origin: Origin,
+    duty: Duty,
+}
+
+/// What whoever was lost did. Where there are spares, that is what has to be done again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    /// It took traffic: whoever is promoted first makes up for it.
+    Traffic,
+    /// It was to: its own slot has to be filled.
+    Readiness,
 }
 
 /// Who saw the beginning.
@@ -85,6 +95,7 @@ impl Incidents {
                     base: now.instant,
                     token: None,
                     origin: Origin::Inherited,
+                    duty: Duty::Traffic,
                 };
                 incidents.open.insert(incident.slot, thread);
             }
@@ -177,9 +188,8 @@ impl Incidents {
     pub fn settle(&mut self, fleet: &Fleet, spec: &Spec, now: Instant) {
         let slots: Vec<Slot> = self.open.keys().copied().collect();
         for slot in slots {
-            let serving = fleet.in_slot(slot).find(|tracked| tracked.phase == Phase::Serving);
-            if let Some(tracked) = serving {
-                self.close(slot, |of, after| outcome(of, &tracked.instance.id, after), now);
+            if let Some(id) = self.filled_by(slot, fleet, spec.group(slot.group)) {
+                self.close(slot, |of, after| outcome(of, &id, after), now);
             } else if let Some(why) = surrender(slot, spec) {
                 self.close(slot, |_, after| Outcome::GivenUp(after, why), now);
             }
@@ -194,6 +204,9 @@ impl Incidents {
         let slot = passage.slot;
         match &passage.phase {
             Phase::Starting => self.started(passage, now.instant),
+            Phase::Serving if passage.was == Some(Phase::Standby) => {
+                self.promoted(passage, now.instant);
+            }
             Phase::Serving => {
                 self.close(slot, |of, after| outcome(of, &passage.id, after), now.instant);
             }
@@ -226,6 +239,40 @@ impl Incidents {
         });
     }
 
+    /// A spare, or a newborn that does not wait to be one, takes the place that is its own, or else
+    /// the one that has been empty for longest.
+    fn promoted(&mut self, passage: &Passage, now: Instant) {
+        let is_vacant = |slot: &Slot, thread: &Thread| {
+            slot.group == passage.slot.group && thread.duty == Duty::Traffic
+        };
+        let vacant = self.open.iter().filter(|(slot, thread)| is_vacant(slot, thread));
+        let first = vacant.min_by_key(|(slot, thread)| (**slot != passage.slot, thread.id));
+        let Some(slot) = first.map(|(slot, _)| *slot) else { return };
+        self.amend(slot, now, |incident, _| {
+            if incident.lost.id != passage.id {
+                incident.successor = Some(who(passage));
+            }
+        });
+        self.close(slot, |of, after| outcome(of, &passage.id, after), now);
+    }
+
+    /// Who does what the one did that the slot lost, if anybody does.
+    fn filled_by(&self, slot: Slot, fleet: &Fleet, spec: &GroupSpec) -> Option<InstanceId> {
+        let thread = self.open.get(&slot)?;
+        let is_ready = |of: &Tracked| matches!(of.phase, Phase::Serving | Phase::Standby);
+        let serves = |of: &Tracked| of.phase == Phase::Serving;
+        let filler = match (spec.standby, thread.duty) {
+            (0, _) => fleet.in_slot(slot).find(|of| serves(of)),
+            (_, Duty::Readiness) => fleet.in_slot(slot).find(|of| is_ready(of)),
+            // The one that is to be missing last: there is none if as many serve as should.
+            (_, Duty::Traffic) => {
+                let last = (spec.size as usize).checked_sub(1)?;
+                fleet.members(slot.group).filter(|of| serves(of)).nth(last)
+            }
+        };
+        filler.map(|of| of.instance.id.clone())
+    }
+
     /// Opens an incident: it began with the first sign, which may be older than the verdict.
     fn begin(&mut self, passage: &Passage, cause: Cause, now: Moment) {
         self.last += 1;
@@ -244,8 +291,13 @@ impl Incidents {
             launches: 0,
             outcome: Outcome::Open,
         };
-        let (carried, origin) = (Duration::ZERO, Origin::Ours);
-        self.open.insert(passage.slot, Thread { id, carried, base: since, token: None, origin });
+        let duty = match passage.was {
+            Some(Phase::Serving | Phase::Outgoing(_)) => Duty::Traffic,
+            _ => Duty::Readiness,
+        };
+        let (carried, origin, token) = (Duration::ZERO, Origin::Ours, None);
+        let thread = Thread { id, carried, base: since, token, origin, duty };
+        self.open.insert(passage.slot, thread);
         self.all.insert(id, Arc::new(incident));
         self.changed = true;
         self.forget_oldest();
@@ -323,7 +375,7 @@ fn surrender(slot: Slot, spec: &Spec) -> Option<Surrender> {
     match spec.operation {
         Operation::Stopping => Some(Surrender::Stopped),
         Operation::Active | Operation::Paused => {
-            (slot.index >= spec.group(slot.group).size).then_some(Surrender::Unwanted)
+            (slot.index >= spec.group(slot.group).slots()).then_some(Surrender::Unwanted)
         }
     }
 }

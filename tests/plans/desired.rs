@@ -6,13 +6,14 @@ use cloudaps::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Threshold
 
 use super::command::{duration, number};
 
-const SETTINGS: &str = "instances, backend, surge, provider, launch_timeout, drain_timeout, \
-    settle, replacement_interval, healthy, refused, unresponsive";
+const SETTINGS: &str = "instances, standby, backend, surge, provider, launch_timeout, \
+    drain_timeout, settle, replacement_interval, healthy, refused, unresponsive";
 
 /// What every story starts with.
 pub(crate) fn spec() -> Spec {
     let instances = GroupSpec {
         size: 3,
+        standby: 0,
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: 1 },
         launch_timeout: Duration::from_secs(10),
@@ -30,6 +31,7 @@ pub(crate) fn change(spec: &mut Spec, settings: &[(String, String)]) -> Result<(
     for (key, value) in settings {
         match key.as_str() {
             "instances" => spec.instances.size = number(value)?,
+            "standby" => spec.instances.standby = number(value)?,
             "backend" => spec.backend.size = number(value)?,
             "surge" => spec.instances.handover = Handover::LaunchFirst { surge: number(value)? },
             "provider" => spec.instances.ownership = ownership(value)?,

@@ -250,7 +250,10 @@ impl World {
                     self.asked.push(Asked { launch: launch.clone(), made: None });
                 }
                 Action::Repoint { id, to, .. } => self.machine_mut(id.as_str())?.told = Some(*to),
-                Action::Drain(..) | Action::Terminate(..) => {}
+                Action::Drain(..)
+                | Action::Terminate(..)
+                | Action::Promote(_)
+                | Action::Demote(_) => {}
             }
         }
         let again = plan(&self.spec, &self.fleet, self.now);

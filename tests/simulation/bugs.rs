@@ -12,6 +12,7 @@ use cloudaps::pool::Standing;
 use super::controller::Heard;
 use super::law::Law;
 use super::machine::Machine;
+use super::traffic::{StandingOf, standing_of};
 
 /// What decides.
 type Planner = fn(&Spec, &Fleet, Instant) -> Plan;
@@ -31,6 +32,8 @@ pub(crate) struct Bug {
     pub(crate) target: fn(&InstanceId, &[&Machine]) -> InstanceId,
     /// Whether a listing is of our tag alone.
     pub(crate) filter: Filter,
+    /// How the data plane is told of an instance.
+    pub(crate) standing_of: StandingOf,
     /// What new requests may be sent to.
     pub(crate) takes_requests: fn(Standing) -> bool,
 }
@@ -51,11 +54,12 @@ pub(crate) const NONE: Bug = Bug {
     begin: Fleet::begin,
     target: |id, _| id.clone(),
     filter: Filter::OurTag,
+    standing_of,
     takes_requests: |standing| matches!(standing, Standing::Serving),
 };
 
 /// Each law is broken by at least one.
-pub(crate) const BUGS: [Bug; 24] = [
+pub(crate) const BUGS: [Bug; 28] = [
     Bug {
         name: "a failed listing is an empty one",
         law: Law::Listing,
@@ -132,6 +136,15 @@ pub(crate) const BUGS: [Bug; 24] = [
         takes_requests: |of| of != Standing::Lost,
         ..NONE
     },
+    Bug {
+        name: "spares take requests",
+        law: Law::Spares,
+        standing_of: with_spares_serving,
+        ..NONE
+    },
+    Bug { name: "spares stay spares", law: Law::Spares, planner: without_promotion, ..NONE },
+    Bug { name: "spares do not count", law: Law::Limit, planner: with_more_spares, ..NONE },
+    Bug { name: "nobody stands by again", law: Law::Liveness, planner: without_demotion, ..NONE },
     Bug { name: "nothing is done", law: Law::Liveness, planner: without_acting, ..NONE },
     Bug { name: "duplicates stay", law: Law::Liveness, planner: with_duplicates, ..NONE },
     Bug { name: "a failed end is not tried again", law: Law::Liveness, planner: ends_once, ..NONE },
@@ -338,6 +351,30 @@ fn ends_once(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
     });
     broken.wake_at = broken.wake_at.filter(|at| *at > now);
     broken
+}
+
+fn without_promotion(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
+    let mut broken = plan(desired, observed, now);
+    broken.actions.retain(|action| !matches!(action, Action::Promote(_)));
+    broken
+}
+
+fn without_demotion(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
+    let mut broken = plan(desired, observed, now);
+    broken.actions.retain(|action| !matches!(action, Action::Demote(_)));
+    broken
+}
+
+fn with_more_spares(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
+    let mut broken = desired.clone();
+    broken.instances.standby += broken.instances.size;
+    plan(&broken, observed, now)
+}
+
+// === Traffic ===
+
+fn with_spares_serving(phase: &Phase) -> Option<Standing> {
+    if *phase == Phase::Standby { Some(Standing::Serving) } else { standing_of(phase) }
 }
 
 // === Executors ===

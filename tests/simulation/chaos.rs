@@ -25,6 +25,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most instances that the operator asks for.
 const SIZE_MAX: u32 = 5;
 
+/// The most slots that there can then be.
+const SLOTS_MAX: u32 = SIZE_MAX + 2;
+
 /// For a while probes of one instance, or of all, find the same whatever is true.
 #[derive(Clone, Debug)]
 pub(crate) struct Lie {
@@ -147,7 +150,7 @@ impl World {
         let size = self.rng.u32(1..=SIZE_MAX);
         let slot = match self.rng.u32(0..4) {
             0 => Slot { group: Group::Backend, index: 0 },
-            _ => Slot { group: Group::Instances, index: self.rng.u32(0..SIZE_MAX) },
+            _ => Slot { group: Group::Instances, index: self.rng.u32(0..SLOTS_MAX) },
         };
         let heard = match draw {
             0 => Heard::Scale(size),

@@ -2,8 +2,8 @@
 
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Ending, Flow, Group, Handover, Instance, InstanceId, Launch, Operation, Phase, Plan,
-    Reason, Slot, Tracked,
+    Action, Ending, Flow, Group, GroupSpec, Handover, Instance, InstanceId, Launch, Operation,
+    Phase, Plan, Reason, Slot, Tracked,
 };
 use cloudaps::pool::Standing;
 
@@ -33,6 +33,7 @@ impl World {
                 law(Law::Token, is_new, || format!("{} again", launch.token))?;
                 self.nothing_is_launched_while_frozen(of, launch)
             }
+            Action::Promote(_) | Action::Demote(_) => Ok(()),
             Action::Drain(_, reason) => nothing_is_done_while_paused(of, action, Some(reason)),
             Action::Terminate(id, reason) => {
                 nothing_is_done_while_paused(of, action, Some(reason))?;
@@ -63,7 +64,7 @@ impl World {
         let is_ours =
             |(life, slot): &&(u32, Slot)| *life == of.life && slot.group == Group::Instances;
         let coming = self.coming.values().filter(is_ours).count();
-        let limit = (spec.size + surge) as usize;
+        let limit = (spec.size + spec.standby + surge) as usize;
         law(Law::Limit, launches == 0 || living + coming + launches <= limit, || {
             format!("{living} live, {coming} are coming, {launches} more, allowed are {limit}")
         })
@@ -89,7 +90,7 @@ impl World {
         let now = of.clock(self.now);
         let is_right = match &tracked.phase {
             Phase::Starting => true,
-            Phase::Serving | Phase::Outgoing(_) => is_fenced,
+            Phase::Standby | Phase::Serving | Phase::Outgoing(_) => is_fenced,
             Phase::Condemned(reason) => {
                 is_fenced || reason.is_death() || *reason == Reason::Ordered
             }
@@ -124,6 +125,18 @@ fn nothing_is_done_while_paused(of: &Controller, action: &Action, why: Option<&R
     law(Law::Pause, !is_paused || why == Some(&Reason::Ordered), || action.to_string())
 }
 
+/// (Who is about to go, but must not while nothing may be ended, is no spare.)
+fn nobody_waits_while_one_is_missing(of: &Controller) -> Verdict {
+    let serving = of.serving(Group::Instances);
+    let mut members = of.fleet.members(Group::Instances);
+    let spare = members.find(|tracked| tracked.phase == Phase::Standby);
+    let is_missing = serving < of.spec.instances.size as usize;
+    let may_wait = of.spec.operation != Operation::Active;
+    law(Law::Spares, may_wait || !is_missing || spare.is_none(), || {
+        format!("{serving} serve, and {:?} waits", spare.map(|of| &of.instance.id))
+    })
+}
+
 fn can_know(of: &Controller, machine: &Machine) -> bool {
     let Instance { id, token, .. } = &machine.instance;
     let is_own = token.as_ref().is_some_and(|token| of.own.contains(token));
@@ -139,7 +152,8 @@ impl World {
             format!("it leaves {:?}", rest.actions)
         })?;
         let idle = is_due && rest.actions.is_empty() && planned.actions.is_empty();
-        law(Law::Repetition, !idle, || "it wakes itself for nothing".to_owned())
+        law(Law::Repetition, !idle, || "it wakes itself for nothing".to_owned())?;
+        nobody_waits_while_one_is_missing(of)
     }
 
     /// Nobody who lives is taken for gone because of what a listing said, or did not say; `began`
@@ -191,7 +205,8 @@ impl World {
     pub(crate) fn requests_go_to_who_serves(&self, of: &Controller, id: &InstanceId) -> Verdict {
         let phase = of.fleet.get(id).map(|of| &of.phase);
         let serves = matches!(phase, Some(Phase::Serving | Phase::Outgoing(_)));
-        law(Law::Traffic, serves, || format!("a request to {id}, which is {phase:?}"))
+        let which = if phase == Some(&Phase::Standby) { Law::Spares } else { Law::Traffic };
+        law(which, serves, || format!("a request to {id}, which is {phase:?}"))
     }
 
     /// Where every world ends when the faults do.
@@ -200,8 +215,10 @@ impl World {
             let serving = of.serving(group);
             let known = of.fleet.members(group).count();
             let living = self.cloud.living(group, self.now).count();
-            let size = of.spec.group(group).size as usize;
-            law(Law::Liveness, [serving, known, living] == [size; 3], || {
+            let GroupSpec { size, standby, .. } = *of.spec.group(group);
+            let [size, slots] = [size, size + standby].map(|count| count as usize);
+            let is_well = [serving, known, living] == [size, slots, slots];
+            law(Law::Liveness, is_well, || {
                 format!(
                     "of {size} of {group:?}, {serving} serve, {known} are known and {living} live; \
                      the plan: {:#?}",

@@ -10,7 +10,7 @@ use cloudaps::fleet::{
 };
 
 use super::freeze::Freeze;
-use super::traffic::Traffic;
+use super::traffic::{StandingOf, Traffic};
 
 /// One thing that the controller hears.
 #[derive(Clone, Debug)]
@@ -119,8 +119,8 @@ impl Controller {
 
     /// What the rest of the process takes over from the fleet: whom to send requests, whom to ask.
     /// Returns the new ones to probe.
-    pub(crate) fn publish(&mut self, now: Instant) -> Vec<InstanceId> {
-        self.traffic.follow(&self.fleet, now);
+    pub(crate) fn publish(&mut self, standing_of: StandingOf, now: Instant) -> Vec<InstanceId> {
+        self.traffic.follow(&self.fleet, standing_of, now);
         let fleet = &self.fleet;
         self.probers.retain(|id, _| fleet.get(id).is_some_and(is_worth_asking));
         let new = fleet.iter().filter(|of| is_worth_asking(of));
@@ -144,7 +144,7 @@ impl Controller {
 
 fn is_worth_asking(tracked: &Tracked) -> bool {
     let is_open = match &tracked.phase {
-        Phase::Starting | Phase::Serving | Phase::Outgoing(_) => true,
+        Phase::Starting | Phase::Standby | Phase::Serving | Phase::Outgoing(_) => true,
         Phase::Condemned(reason) => !reason.is_gone(),
         Phase::Draining(..) | Phase::Terminating(..) => false,
     };

@@ -94,7 +94,7 @@ impl Freeze {
         let mut failed = self.answered(event, &before, after);
         for (id, group) in before.starting {
             match after.get(&id).map(|is| &is.phase) {
-                Some(Phase::Serving) => drop(self.groups.remove(&group)),
+                Some(Phase::Standby | Phase::Serving) => drop(self.groups.remove(&group)),
                 Some(Phase::Condemned(Reason::Gone(how))) => failed.push((group, how.clone())),
                 _ => {}
             }

@@ -19,11 +19,12 @@ pub(crate) enum Law {
     Bound,
     Repetition,
     Traffic,
+    Spares,
     Liveness,
 }
 
 impl Law {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Listing,
         Self::Tag,
         Self::Limit,
@@ -38,6 +39,7 @@ impl Law {
         Self::Bound,
         Self::Repetition,
         Self::Traffic,
+        Self::Spares,
         Self::Liveness,
     ];
 
@@ -47,8 +49,8 @@ impl Law {
             Self::Listing => "A failed or stale listing is never \"zero instances\".",
             Self::Tag => "Nothing without our owner's tag is touched.",
             Self::Limit => {
-                "Launches in flight count: what lives and what is on its way never exceed the size \
-                 and the surge."
+                "Launches in flight count: what lives and what is on its way never exceed the \
+                 size, the spares and the surge."
             }
             Self::Token => "A launch token is used once.",
             Self::Drain => {
@@ -73,9 +75,13 @@ impl Law {
                  leaves nothing to do."
             }
             Self::Traffic => "A new request never goes to a draining endpoint.",
+            Self::Spares => {
+                "A spare takes no request, and is promoted in the turn in which somebody is \
+                 missing."
+            }
             Self::Liveness => {
-                "With no more faults there are, after a bounded time, exactly as many serving as \
-                 desired, and nothing more to do."
+                "With no more faults there are, after a bounded time, exactly as many serving and \
+                 standing by as desired, and nothing more to do."
             }
         }
     }

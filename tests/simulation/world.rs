@@ -360,7 +360,7 @@ impl World {
     }
 
     fn publish(&mut self, of: &mut Controller) {
-        for id in of.publish(self.now) {
+        for id in of.publish(self.bug.standing_of, self.now) {
             of.probers.insert(id.clone(), 0);
             self.after(Duration::ZERO, Happening::Probe(of.life, id, 0));
         }
@@ -379,6 +379,7 @@ impl World {
 fn spec(rng: &mut fastrand::Rng) -> Spec {
     let instances = GroupSpec {
         size: rng.u32(1..=5),
+        standby: rng.choice([0, 0, 1, 2]).expect("there are choices"),
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: rng.u32(0..=2) },
         launch_timeout: Duration::from_secs(5),
@@ -387,6 +388,7 @@ fn spec(rng: &mut fastrand::Rng) -> Spec {
         thresholds: Thresholds { healthy: rng.u32(1..=2), refused: 2, unresponsive: 3 },
         replacement_interval: Duration::from_millis(500),
     };
-    let backend = GroupSpec { size: 1, handover: Handover::Fenced, ..instances.clone() };
+    let backend =
+        GroupSpec { size: 1, standby: 0, handover: Handover::Fenced, ..instances.clone() };
     Spec { instances, backend, operation: Operation::Active }
 }

@@ -15,4 +15,5 @@ mod incidents;
 mod operator;
 mod own_server;
 mod restart;
+mod standby;
 mod start;

@@ -166,7 +166,7 @@ impl System {
         status
     }
 
-    /// Waits until every slot has an instance that serves, and nothing else is left.
+    /// Waits until every slot has an instance that serves or stands by, and nothing else is left.
     pub(crate) fn await_complete(&self) -> Overview {
         self.await_status("complete", is_complete)
     }
@@ -206,8 +206,9 @@ impl Drop for System {
 }
 
 fn is_complete(status: &Overview) -> bool {
-    let wanted = (status.instances.desired + status.backend.desired) as usize;
-    status.slots.len() == wanted && status.slots.iter().all(|row| row.state == "serving")
+    let wanted = status.instances.desired + status.standby.desired + status.backend.desired;
+    let is_ready = |state: &str| matches!(state, "serving" | "standby");
+    status.slots.len() == wanted as usize && status.slots.iter().all(|row| is_ready(&row.state))
 }
 
 /// The process in a slot.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::admin::overview::{Overview, Row, Tally};
+use crate::admin::overview::{Overview, Row, Spares, Tally};
 
 /// The columns, in order.
 const COLUMNS: [&str; 8] =
@@ -33,7 +33,11 @@ fn headline(overview: &Overview) -> String {
     let Tally { desired, serving } = overview.instances;
     let (balancer, operation) = (overview.balancer, &overview.operation);
     let plural = if desired == 1 { "instance serves" } else { "instances serve" };
-    format!("{serving} of {desired} {plural} · balancer http://{balancer} · {operation}")
+    let spares = match overview.standby {
+        Spares { desired: 0, .. } => String::new(),
+        Spares { desired, ready } => format!(", {ready} of {desired} standing by"),
+    };
+    format!("{serving} of {desired} {plural}{spares} · balancer http://{balancer} · {operation}")
 }
 
 fn table(rows: &[Row]) -> Table {

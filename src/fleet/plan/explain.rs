@@ -10,6 +10,8 @@ impl fmt::Display for Action {
             Self::Launch(launch) => write!(formatter, "launch {}", launch.slot),
             Self::Drain(id, reason) => write!(formatter, "drain {id}: {reason}"),
             Self::Terminate(id, reason) => write!(formatter, "terminate {id}: {reason}"),
+            Self::Promote(id) => write!(formatter, "promote {id}"),
+            Self::Demote(id) => write!(formatter, "demote {id}"),
             Self::Repoint { id, to, .. } => write!(formatter, "repoint {id} to {to}"),
         }
     }

@@ -72,7 +72,7 @@ impl Draft<'_> {
         if !self.is_replacement(slot) {
             return None;
         }
-        let next = budget.next(spec.size, spec.replacement_interval, self.now);
+        let next = budget.next(spec.slots(), spec.replacement_interval, self.now);
         next.err().map(|until| Hold::Budget { slot, until })
     }
 
@@ -89,9 +89,9 @@ impl Draft<'_> {
 
     /// The slots that nobody fills, now or soon, in their order.
     fn missing(&self, group: Group) -> Vec<Slot> {
-        let mut is_filled = vec![false; self.desired.group(group).size as usize];
+        let mut is_filled = vec![false; self.desired.group(group).slots() as usize];
         for index in self.filled(group) {
-            // What is beyond the size fills no slot that is wanted.
+            // What is beyond them fills no slot that is wanted.
             if let Some(slot) = is_filled.get_mut(index as usize) {
                 *slot = true;
             }
@@ -162,8 +162,8 @@ impl Census {
 /// How many machines of a group may exist at once.
 const fn limit(spec: &GroupSpec) -> usize {
     let most = match spec.handover {
-        Handover::LaunchFirst { surge } => spec.size.saturating_add(surge),
-        Handover::Fenced => spec.size,
+        Handover::LaunchFirst { surge } => spec.slots().saturating_add(surge),
+        Handover::Fenced => spec.slots(),
     };
     most as usize
 }

@@ -4,6 +4,7 @@
 
 mod explain;
 mod fill;
+mod lineup;
 mod retire;
 
 use std::net::SocketAddr;
@@ -27,6 +28,10 @@ pub enum Action {
     Drain(InstanceId, Reason),
     /// End it.
     Terminate(InstanceId, Reason),
+    /// Send a spare traffic from now on.
+    Promote(InstanceId),
+    /// Send it no new request, and keep it as a spare.
+    Demote(InstanceId),
     /// Tell a forwarder where the backend is.
     Repoint {
         /// The forwarder.

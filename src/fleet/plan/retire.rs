@@ -1,5 +1,6 @@
 //! Who has to go, and in which order the steps of going come.
 
+use super::lineup::Lineup;
 use super::{Draft, Hold};
 use crate::fleet::{Ending, Flow, Group, Handover, Ownership, Phase, Reason, Tracked};
 
@@ -26,10 +27,15 @@ impl Draft<'_> {
         if self.desired.group(group).ownership == Ownership::Foreign {
             return;
         }
+        let lineup = self.line_up(group);
         for tracked in self.observed.members(group) {
             match &tracked.phase {
                 Phase::Starting => self.judge_newborn(tracked),
-                Phase::Serving => self.judge_place(tracked),
+                Phase::Standby | Phase::Serving => self.judge_place(tracked),
+                // It does not matter in which slots they are that serve without it.
+                Phase::Outgoing(reason) if lineup == Lineup::Complete => {
+                    self.drain(tracked, reason);
+                }
                 Phase::Condemned(reason) if reason.is_death() || *reason == Reason::Ordered => {
                     self.terminate(tracked, reason);
                 }
@@ -44,7 +50,7 @@ impl Draft<'_> {
 
     fn judge_newborn(&mut self, tracked: &Tracked) {
         let deadline = tracked.since + self.spec_of(tracked).launch_timeout;
-        if self.is_beyond_size(tracked) {
+        if self.is_beyond_slots(tracked) {
             self.end_newborn(tracked, &Reason::Surplus);
         } else if self.is_duplicate_newborn(tracked) {
             self.end_newborn(tracked, &Reason::Duplicate);
@@ -66,7 +72,7 @@ impl Draft<'_> {
     }
 
     fn judge_place(&mut self, tracked: &Tracked) {
-        if self.is_beyond_size(tracked) {
+        if self.is_beyond_slots(tracked) {
             self.drain(tracked, &Reason::Surplus);
         } else if self.has_elder(tracked) {
             match self.spec_of(tracked).handover {
@@ -84,7 +90,7 @@ impl Draft<'_> {
             Handover::Fenced => self.terminate(tracked, reason),
             Handover::LaunchFirst { surge } => {
                 // With no room beyond the size, the old one has to make it.
-                let in_order = surge > 0 && !self.is_beyond_size(tracked);
+                let in_order = surge > 0 && !self.is_beyond_slots(tracked);
                 if in_order && !self.is_outranked(tracked) {
                     self.hold(Hold::AwaitsSuccessor(tracked.instance.id.clone()));
                 } else {
@@ -112,7 +118,8 @@ impl Draft<'_> {
     }
 
     fn is_succeeded(&self, tracked: &Tracked) -> bool {
-        self.observed.others_in_slot_of(tracked).any(|other| other.phase == Phase::Serving)
+        let is_ready = |of: &Tracked| matches!(of.phase, Phase::Standby | Phase::Serving);
+        self.observed.others_in_slot_of(tracked).any(is_ready)
     }
 
     /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
@@ -120,7 +127,8 @@ impl Draft<'_> {
     fn is_outranked(&self, tracked: &Tracked) -> bool {
         let rank = |tracked: &Tracked| {
             let standing = match &tracked.phase {
-                Phase::Serving => 3,
+                Phase::Serving => 4,
+                Phase::Standby => 3,
                 Phase::Outgoing(_) => 2,
                 Phase::Condemned(_) => 1,
                 Phase::Starting | Phase::Draining(..) | Phase::Terminating(..) => 0,
@@ -130,8 +138,8 @@ impl Draft<'_> {
         self.observed.others_in_slot_of(tracked).any(|other| rank(other) > rank(tracked))
     }
 
-    fn is_beyond_size(&self, tracked: &Tracked) -> bool {
-        tracked.instance.slot.index >= self.spec_of(tracked).size
+    pub(super) fn is_beyond_slots(&self, tracked: &Tracked) -> bool {
+        tracked.instance.slot.index >= self.spec_of(tracked).slots()
     }
 
     /// Of two newborns in a slot nobody knows which one is well (after a restart, one of them may
@@ -145,7 +153,7 @@ impl Draft<'_> {
     }
 
     /// Whether somebody else fills the slot and was there first.
-    fn has_elder(&self, tracked: &Tracked) -> bool {
+    pub(super) fn has_elder(&self, tracked: &Tracked) -> bool {
         let mut others = self.observed.others_in_slot_of(tracked);
         others.any(|other| other.phase.fills_slot() && other.precedence() < tracked.precedence())
     }

@@ -23,6 +23,7 @@ struct World {
 fn group(size: u32) -> GroupSpec {
     GroupSpec {
         size,
+        standby: 0,
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: 2 },
         launch_timeout: Duration::from_secs(30),
@@ -44,8 +45,14 @@ fn id(launch: &Launch) -> InstanceId {
 impl World {
     /// Two instances that serve.
     fn new() -> Self {
+        Self::with_spares(0)
+    }
+
+    /// Two instances that serve, and so many that stand by.
+    fn with_spares(standby: u32) -> Self {
         let operation = Operation::Active;
-        let spec = Spec { instances: group(2), backend: group(0), operation };
+        let instances = GroupSpec { standby, ..group(2) };
+        let spec = Spec { instances, backend: group(0), operation };
         let (fleet, now) = (Fleet::new(1), Instant::at(Duration::from_secs(100)));
         let incidents = Incidents::default();
         let mut world = Self { spec, fleet, incidents, now, launches: Vec::new() };
@@ -346,4 +353,51 @@ fn an_incident_reads_back_what_is_written() {
     assert!(
         refused("instance-0", "place-0") && refused("\"detected_at\":\"", "\"detected_at\":\"x")
     );
+}
+
+#[test]
+fn a_spare_repairs_at_once_what_its_successor_would_have_repaired_later() {
+    let mut world = World::with_spares(1);
+    let (lost, spare) = (world.in_slot(0), world.in_slot(2));
+    world.wait(MILLI);
+    world.kill(&lost);
+    let incident = world.incident();
+    assert_eq!((incident.lost.id.clone(), incident.slot), (lost, slot(0)));
+    assert_eq!(incident.successor.as_ref().unwrap().id, spare);
+    assert_eq!((incident.steps.launch_sent, incident.launches), (Step::Skipped, 0));
+    assert_eq!(incident.outcome, Outcome::Repaired(Duration::ZERO));
+    let launch = world.launch();
+    world.make(&launch);
+    world.probe(&id(&launch), Finding::Well);
+    assert_eq!(world.incident(), incident, "who fills the slot becomes the next spare");
+}
+
+#[test]
+fn of_two_that_are_lost_at_once_a_spare_makes_up_for_one() {
+    let mut world = World::with_spares(1);
+    let lost = [0, 1].map(|index| world.in_slot(index));
+    lost.iter().for_each(|id| world.kill(id));
+    let outcomes = |world: &World| {
+        let all = world.incidents.all.values();
+        all.map(|incident| incident.outcome).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&world), [Outcome::Repaired(Duration::ZERO), Outcome::Open]);
+    let launch = world.launch();
+    world.make(&launch);
+    world.wait(MILLI * 5);
+    world.probe(&id(&launch), Finding::Well);
+    let repaired = [Outcome::Repaired(Duration::ZERO), Outcome::Repaired(MILLI * 5)];
+    assert_eq!(outcomes(&world), repaired);
+}
+
+#[test]
+fn a_spare_that_is_lost_is_repaired_when_another_stands_by() {
+    let mut world = World::with_spares(1);
+    let lost = world.in_slot(2);
+    world.kill(&lost);
+    let launch = world.launch();
+    world.make(&launch);
+    world.wait(MILLI * 5);
+    world.probe(&id(&launch), Finding::Well);
+    assert_eq!(world.incident().outcome, Outcome::Repaired(MILLI * 5));
 }

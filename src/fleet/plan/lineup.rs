@@ -1,0 +1,42 @@
+//! Who of those that are ready takes traffic, and who stands by.
+
+use super::Draft;
+use crate::fleet::{Action, Group, InstanceId, Phase, Tracked};
+
+/// Whether as many as desired take traffic once the plan is begun, those not counted that are to
+/// go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lineup {
+    Complete,
+    Short,
+}
+
+impl Draft<'_> {
+    /// Spares step in for those that are missing: the one that has been ready for longest first. If
+    /// there are too many, those that came last stand by again.
+    pub(super) fn line_up(&mut self, group: Group) -> Lineup {
+        let spec = self.desired.group(group);
+        if spec.standby == 0 {
+            // Whoever is ready serves, and slot by slot it is known who stands in for whom.
+            return Lineup::Short;
+        }
+        let size = spec.size as usize;
+        let mut serving = self.in_their_place(group, &Phase::Serving);
+        let mut spares = self.in_their_place(group, &Phase::Standby);
+        let missing = size.saturating_sub(serving.len()).min(spares.len());
+        let lineup = if serving.len() + missing < size { Lineup::Short } else { Lineup::Complete };
+        let promoted = spares.drain(..missing).map(Action::Promote);
+        let surplus = serving.drain(size.min(serving.len())..).map(Action::Demote);
+        self.plan.actions.extend(promoted.chain(surplus));
+        lineup
+    }
+
+    /// Those in a phase that this plan leaves where they are, by how long they have been in it.
+    fn in_their_place(&self, group: Group, phase: &Phase) -> Vec<InstanceId> {
+        let members = self.observed.members(group).filter(|tracked| tracked.phase == *phase);
+        let stays = |tracked: &&Tracked| !self.is_beyond_slots(tracked) && !self.has_elder(tracked);
+        let mut stays: Vec<_> = members.filter(stays).collect();
+        stays.sort_by_key(|tracked| tracked.since);
+        stays.into_iter().map(|tracked| tracked.instance.id.clone()).collect()
+    }
+}
