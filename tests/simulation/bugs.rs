@@ -144,7 +144,7 @@ pub(crate) const BUGS: [Bug; 28] = [
     },
     Bug { name: "spares stay spares", law: Law::Spares, planner: without_promotion, ..NONE },
     Bug { name: "spares do not count", law: Law::Limit, planner: with_more_spares, ..NONE },
-    Bug { name: "nobody stands by again", law: Law::Liveness, planner: without_demotion, ..NONE },
+    Bug { name: "nobody stands by again", law: Law::Spares, planner: without_demotion, ..NONE },
     Bug { name: "nothing is done", law: Law::Liveness, planner: without_acting, ..NONE },
     Bug { name: "duplicates stay", law: Law::Liveness, planner: with_duplicates, ..NONE },
     Bug { name: "a failed end is not tried again", law: Law::Liveness, planner: ends_once, ..NONE },

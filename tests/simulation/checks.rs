@@ -1,5 +1,7 @@
 //! The checks, each named like its law.
 
+use std::cmp::Ordering;
+
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
     Action, Ending, Flow, Group, GroupSpec, Handover, Instance, InstanceId, Launch, Operation,
@@ -125,15 +127,19 @@ fn nothing_is_done_while_paused(of: &Controller, action: &Action, why: Option<&R
     law(Law::Pause, !is_paused || why == Some(&Reason::Ordered), || action.to_string())
 }
 
-/// (Who is about to go, but must not while nothing may be ended, is no spare.)
-fn nobody_waits_while_one_is_missing(of: &Controller) -> Verdict {
+/// (Who is about to go, but must not while nothing may be ended, is neither.)
+fn who_is_ready_serves_or_stands_by(of: &Controller) -> Verdict {
+    let GroupSpec { size, standby, .. } = of.spec.instances;
     let serving = of.serving(Group::Instances);
     let mut members = of.fleet.members(Group::Instances);
-    let spare = members.find(|tracked| tracked.phase == Phase::Standby);
-    let is_missing = serving < of.spec.instances.size as usize;
-    let may_wait = of.spec.operation != Operation::Active;
-    law(Law::Spares, may_wait || !is_missing || spare.is_none(), || {
-        format!("{serving} serve, and {:?} waits", spare.map(|of| &of.instance.id))
+    let waits = members.any(|tracked| tracked.phase == Phase::Standby);
+    let is_right = match serving.cmp(&(size as usize)) {
+        Ordering::Less => !waits,
+        Ordering::Equal => true,
+        Ordering::Greater => standby == 0,
+    };
+    law(Law::Spares, is_right || of.spec.operation != Operation::Active, || {
+        format!("{serving} of {size} serve; one waits: {waits}")
     })
 }
 
@@ -153,7 +159,7 @@ impl World {
         })?;
         let idle = is_due && rest.actions.is_empty() && planned.actions.is_empty();
         law(Law::Repetition, !idle, || "it wakes itself for nothing".to_owned())?;
-        nobody_waits_while_one_is_missing(of)
+        who_is_ready_serves_or_stands_by(of)
     }
 
     /// Nobody who lives is taken for gone because of what a listing said, or did not say; `began`
