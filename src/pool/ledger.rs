@@ -23,7 +23,7 @@ const PAGES_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Ledger {
     threads: usize,
-    pages: Box<[OnceLock<Page>]>,
+    pages: Box<[OnceLock<Page>; PAGES_MAX]>,
     seats: Mutex<Seats>,
     /// From then on nobody is ejected. Nanoseconds since [`Instant::START`].
     ejected_until: AtomicU64,
@@ -41,8 +41,8 @@ struct Seats {
 #[derive(Debug)]
 struct Page {
     /// A row for each thread, which alone writes it: no cache line travels between cores.
-    in_flight: Box<[AtomicU32]>,
-    trouble: Box<[Trouble]>,
+    in_flight: Box<[[AtomicU32; PAGE_SEATS]]>,
+    trouble: Box<[Trouble; PAGE_SEATS]>,
 }
 
 /// What is held against an endpoint. Written only when it fails or recovers.
@@ -78,7 +78,7 @@ impl Ledger {
     pub fn new(threads: usize) -> Arc<Self> {
         Arc::new(Self {
             threads,
-            pages: std::iter::repeat_with(OnceLock::new).take(PAGES_MAX).collect(),
+            pages: Box::new([const { OnceLock::new() }; PAGES_MAX]),
             seats: Mutex::default(),
             ejected_until: AtomicU64::new(0),
             troubled: AtomicU32::new(0),
@@ -99,8 +99,9 @@ impl Ledger {
             }
             None => return Err(Full),
         };
-        self.pages[seat as usize / PAGE_SEATS].get_or_init(|| Page::new(self.threads));
-        Ok(Traffic::new(Arc::clone(self), Seat(seat)))
+        let seat = Seat(seat);
+        self.pages[seat.page()].get_or_init(|| Page::new(self.threads));
+        Ok(Traffic::new(Arc::clone(self), seat))
     }
 
     /// Nobody knows the endpoint any more: the next one in its seat begins without a record.
@@ -112,8 +113,7 @@ impl Ledger {
 
     /// What one thread has in flight there; only that thread may write it.
     pub(super) fn in_flight(&self, seat: Seat, thread: usize) -> &AtomicU32 {
-        debug_assert!(thread < self.threads, "its row would be somebody else's");
-        &self.page(seat).in_flight[thread * PAGE_SEATS + seat.place()]
+        &self.page(seat).in_flight[thread][seat.place()]
     }
 
     /// What all threads together have in flight there.
@@ -121,11 +121,14 @@ impl Ledger {
         (0..self.threads).map(|thread| self.in_flight(seat, thread).load(Relaxed)).sum()
     }
 
+    /// Whether anybody can be ejected now. Almost always nobody is: then one look is enough for
+    /// all of them.
+    pub(super) fn has_ejected(&self, now: Instant) -> bool {
+        nanos(now) < self.ejected_until.load(Relaxed)
+    }
+
     pub(super) fn is_ejected(&self, seat: Seat, now: Instant) -> bool {
-        let now = nanos(now);
-        // Almost always nobody is: the common case looks at no endpoint.
-        now < self.ejected_until.load(Relaxed)
-            && now < self.trouble(seat).ejected_until.load(Relaxed)
+        nanos(now) < self.trouble(seat).ejected_until.load(Relaxed)
     }
 
     pub(super) fn eject(&self, seat: Seat, until: Instant) {
@@ -162,23 +165,27 @@ impl Ledger {
     }
 
     fn page(&self, seat: Seat) -> &Page {
-        let page = self.pages[seat.0 as usize / PAGE_SEATS].get();
+        let page = self.pages[seat.page()].get();
         page.expect("a seat is given only with its page")
     }
 }
 
 impl Page {
     fn new(threads: usize) -> Self {
+        let row = || [const { AtomicU32::new(0) }; PAGE_SEATS];
         Self {
-            in_flight: std::iter::repeat_with(AtomicU32::default)
-                .take(threads * PAGE_SEATS)
-                .collect(),
-            trouble: std::iter::repeat_with(Trouble::default).take(PAGE_SEATS).collect(),
+            in_flight: std::iter::repeat_with(row).take(threads).collect(),
+            trouble: Box::new(std::array::from_fn(|_| Trouble::default())),
         }
     }
 }
 
 impl Seat {
+    /// Which page it is on; there is no seat beyond the last one.
+    const fn page(self) -> usize {
+        self.0 as usize / PAGE_SEATS % PAGES_MAX
+    }
+
     const fn place(self) -> usize {
         self.0 as usize % PAGE_SEATS
     }

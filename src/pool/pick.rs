@@ -10,6 +10,7 @@
 //! [`DRAWS_MAX`] of them. Only if luck fails that often, as when nearly all of a large pool are
 //! ejected, are more looked at, and never more than [`SEARCH_MAX`].
 
+use std::cmp::Ordering;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -152,12 +153,28 @@ enum Health {
     Any,
 }
 
+/// Whether anybody still grows into a full share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    /// As a rule nobody does, and then no age has to be looked at.
+    Done,
+    Going,
+}
+
 impl Pool {
     /// The index of the endpoint to try, or `None` if every serving one was tried.
     #[must_use]
     pub fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<usize> {
-        let search = |health| Search { pool: self, ask, health };
-        search(Health::Good).run(turn).or_else(|| search(Health::Any).run(turn))
+        let is_grown = ask.now.since(self.youngest) >= self.balance.slow_start;
+        let growth = if is_grown { Growth::Done } else { Growth::Going };
+        let search = |health| Search { pool: self, ask: &ask, health, growth };
+        // As long as nobody is ejected there is no record to be looked at.
+        if self.ledger.has_ejected(ask.now)
+            && let Some(picked) = search(Health::Good).run(turn)
+        {
+            return Some(picked);
+        }
+        search(Health::Any).run(turn)
     }
 
     /// Whether a serving endpoint is left that this request has not tried. Looks at no more than
@@ -172,8 +189,9 @@ impl Pool {
 /// One search through the serving endpoints; `place` is an index into `pool.serving`.
 struct Search<'a> {
     pool: &'a Pool,
-    ask: Ask<'a>,
+    ask: &'a Ask<'a>,
     health: Health,
+    growth: Growth,
 }
 
 impl Search<'_> {
@@ -206,27 +224,24 @@ impl Search<'_> {
     /// Compares all. Among equals (an idle pool) the draw decides in proportion to weight, so that
     /// threads that know nothing of each other do not all choose the first.
     fn fewest_of_all(&self) -> Option<usize> {
-        let mut best: Option<Load> = None;
+        let draw = Draw::new(self.ask.draw);
+        let mut best: Option<(usize, Load)> = None;
         let mut equals = 0;
-        for place in self.usable() {
+        for (index, place) in self.usable() {
             let load = self.load(place);
-            match best {
-                Some(least) if least.is_less_than(load) => {}
-                Some(least) if !load.is_less_than(least) => equals += load.weight,
-                _ => (best, equals) = (Some(load), load.weight),
+            let order = best.map_or(Ordering::Less, |(_, least)| load.compare(least));
+            equals = match order {
+                Ordering::Less => load.weight,
+                Ordering::Equal => equals + load.weight,
+                Ordering::Greater => continue,
+            };
+            // Whoever joins the equals takes the place of the one before with the share that falls
+            // to it, which leaves each with its share (Chao 1982).
+            if order == Ordering::Less || draw.below(index as u64, equals) < load.weight {
+                best = Some((index, load));
             }
         }
-        let least = best?;
-        let mut ticket = self.ask.draw % equals.max(1);
-        self.usable().find(|place| {
-            let load = self.load(*place);
-            if least.is_less_than(load) {
-                return false;
-            }
-            let found = ticket < load.weight;
-            ticket = ticket.saturating_sub(load.weight);
-            found
-        })
+        best.map(|(index, _)| index)
     }
 
     /// The better of two that were drawn in proportion to weight. With thousands of endpoints this
@@ -235,8 +250,8 @@ impl Search<'_> {
         let mut drawn = self.drawn();
         match (drawn.next(), drawn.next()) {
             (Some(first), Some(second)) => {
-                let is_second = self.load(second).is_less_than(self.load(first));
-                Some(if is_second { second } else { first })
+                let load = |place| self.load(self.look(place));
+                Some(if load(second).compare(load(first)).is_lt() { second } else { first })
             }
             (Some(only), None) => Some(only),
             (None, _) => self.search(Draw::new(self.ask.draw)),
@@ -284,8 +299,9 @@ impl Search<'_> {
         self.pool.tables.lottery.place(self.count(), Draw::new(self.ask.draw), round)
     }
 
-    fn usable(&self) -> impl Iterator<Item = usize> {
-        (0..self.count()).filter(|place| self.is_usable(*place))
+    fn usable(&self) -> impl Iterator<Item = (usize, &Place)> {
+        let all = self.pool.serving.iter().inspect(|_| count_look()).enumerate();
+        all.filter(|(_, place)| self.accepts(place))
     }
 
     /// Looks for a usable one when luck has failed: everywhere if that is not far.
@@ -300,28 +316,33 @@ impl Search<'_> {
     }
 
     fn is_usable(&self, place: usize) -> bool {
-        let Place { seat, .. } = *self.look(place);
-        let is_tried =
-            !self.ask.tried.is_empty() && self.ask.tried.contains(self.endpoint(place).id);
-        !is_tried
-            && (self.health == Health::Any || !self.pool.ledger.is_ejected(seat, self.ask.now))
+        self.accepts(self.look(place))
+    }
+
+    /// Whether it may be returned. Nearly always all may: what else there is to ask stands apart,
+    /// so that the loop over a few endpoints stays as short as it looks.
+    #[inline(always)]
+    fn accepts(&self, place: &Place) -> bool {
+        (self.health == Health::Any && self.ask.tried.is_empty()) || self.is_left(place)
+    }
+
+    #[inline(never)]
+    fn is_left(&self, place: &Place) -> bool {
+        let (ask, ledger) = (self.ask, &self.pool.ledger);
+        !ask.tried.contains(self.endpoint(place).id)
+            && (self.health == Health::Any || !ledger.is_ejected(place.seat, ask.now))
     }
 
     /// Whether a newcomer may take what falls to it: as often as it has grown, measured by the
     /// one that has served longest. When all are new, nobody is.
     fn is_grown(&self, place: usize, round: u64) -> bool {
-        if self.all_are_grown() {
+        if self.growth == Growth::Done {
             return true;
         }
-        let grown = self.grown_percent(self.endpoint(place).since);
+        let grown = self.grown_percent(self.endpoint(self.look(place)).since);
         let most = self.grown_percent(self.pool.eldest);
         // Other numbers than those that the lots are drawn with.
         grown == most || Draw::new(!self.ask.draw).below(round, most) < grown
-    }
-
-    /// As a rule they are, and then nobody's age has to be looked at.
-    fn all_are_grown(&self) -> bool {
-        self.ask.now.since(self.pool.youngest) >= self.pool.balance.slow_start
     }
 
     fn count(&self) -> usize {
@@ -329,26 +350,30 @@ impl Search<'_> {
     }
 
     fn look(&self, place: usize) -> &Place {
-        #[cfg(test)]
-        tests::count_look();
+        count_look();
         &self.pool.serving[place]
     }
 
     /// All that is known of it. It is far away: whoever picks asks only what [`Place`] does not
     /// say.
-    fn endpoint(&self, place: usize) -> &Endpoint {
-        &self.pool.endpoints[self.look(place).index as usize]
+    fn endpoint(&self, place: &Place) -> &Endpoint {
+        &self.pool.endpoints[place.index as usize]
     }
 
-    fn load(&self, place: usize) -> Load {
-        let Place { seat, weight, .. } = *self.look(place);
-        let in_flight = self.pool.ledger.in_flight(seat, self.ask.thread).load(Relaxed);
-        let grown = if self.all_are_grown() {
-            FULLY_GROWN
-        } else {
-            self.grown_percent(self.endpoint(place).since)
+    /// What it carries. The growth stands apart, for the same reason.
+    #[inline(always)]
+    fn load(&self, place: &Place) -> Load {
+        let in_flight = self.pool.ledger.in_flight(place.seat, self.ask.thread).load(Relaxed);
+        let weight = match self.growth {
+            Growth::Done => u64::from(place.weight.percent()) * FULLY_GROWN,
+            Growth::Going => self.growing_weight(place),
         };
-        Load { in_flight: in_flight.into(), weight: u64::from(weight.percent()) * grown }
+        Load { in_flight: in_flight.into(), weight }
+    }
+
+    #[inline(never)]
+    fn growing_weight(&self, place: &Place) -> u64 {
+        u64::from(place.weight.percent()) * self.grown_percent(self.endpoint(place).since)
     }
 
     /// How much of its weight an endpoint has that serves since then, in per cent.
@@ -362,6 +387,12 @@ impl Search<'_> {
     }
 }
 
+/// The tests count what a pick costs.
+fn count_look() {
+    #[cfg(test)]
+    tests::count_look();
+}
+
 /// Requests in flight and the weight that carries them, in hundredths of a per cent.
 #[derive(Clone, Copy)]
 struct Load {
@@ -371,8 +402,8 @@ struct Load {
 
 impl Load {
     /// Compares `in_flight / weight` without dividing.
-    fn is_less_than(self, other: Self) -> bool {
-        self.in_flight * other.weight < other.in_flight * self.weight
+    fn compare(self, other: Self) -> Ordering {
+        (self.in_flight * other.weight).cmp(&(other.in_flight * self.weight))
     }
 }
 
