@@ -4,18 +4,6 @@
 /// ids but somebody's data.
 const LEN_MAX: usize = 64;
 
-/// Each byte as two digits.
-const HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 0xf]];
-        byte += 1;
-    }
-    table
-};
-
 /// The value of `X-Request-Id`: 1 to 64 letters, digits and `-._~+/=:;@`. Held in place, so that it
 /// outlives the buffer it came from without an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +22,9 @@ impl RequestId {
     #[must_use]
     pub fn from_draw(draw: u128) -> Self {
         let mut text = [0; LEN_MAX];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(draw.to_be_bytes()) {
-            pair.copy_from_slice(&HEX[usize::from(byte)]);
+        let (eights, _) = text.as_chunks_mut();
+        for (digits, bytes) in eights.iter_mut().zip(draw.to_be_bytes().as_chunks().0) {
+            *digits = hex(*bytes);
         }
         Self { text, len: 32 }
     }
@@ -45,6 +34,19 @@ impl RequestId {
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.len)]
     }
+}
+
+/// Four bytes as eight digits, all of them at once.
+fn hex(bytes: [u8; 4]) -> [u8; 8] {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Each byte moves to where its two digits will be...
+    let pairs = u64::from(u32::from_le_bytes(bytes));
+    let pairs = (pairs | pairs << 16) & 0x0000_ffff_0000_ffff;
+    let pairs = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    // ...and is split, its upper half first. Six added to a digit above 9 set its fifth bit.
+    let digits = (pairs >> 4 | pairs << 8) & (ONES * 0x0f);
+    let letters = ((digits + ONES * 6) >> 4) & ONES;
+    (digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_le_bytes()
 }
 
 impl TryFrom<&[u8]> for RequestId {
@@ -58,5 +60,20 @@ impl TryFrom<&[u8]> for RequestId {
         let mut text = [0; LEN_MAX];
         text[..given.len()].copy_from_slice(given);
         Ok(Self { text, len: given.len() as u8 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_id_is_its_draw_in_hexadecimal(draw in any::<u128>()) {
+            let (id, digits) = (RequestId::from_draw(draw), format!("{draw:032x}"));
+            prop_assert_eq!(id.as_bytes(), digits.as_bytes());
+        }
     }
 }
