@@ -5,7 +5,8 @@
 
 use std::ops::{Deref, Range};
 
-use super::syntax::{LENGTH_MAX, hex_digit, is_token_byte, is_value_byte};
+use super::class::Class;
+use super::syntax::{LENGTH_MAX, hex_digit, is_value_byte};
 use super::{Decoded, Limits, Progress, Refusal};
 
 /// What follows the data of each chunk.
@@ -172,10 +173,10 @@ impl Decoder {
         Ok(State::Extension(match (state, byte) {
             (Name | Token | Unquoted, b'\r') => return Ok(State::SizeLineFeed),
             (Name | Token | Unquoted, b';') => NameStart,
-            (NameStart | Name, _) if is_token_byte(byte) => Name,
+            (NameStart | Name, _) if Class::TOKEN.has(byte) => Name,
             (Name, b'=') => ValueStart,
             (ValueStart, b'"') => Quoted,
-            (ValueStart | Token, _) if is_token_byte(byte) => Token,
+            (ValueStart | Token, _) if Class::TOKEN.has(byte) => Token,
             (Quoted, b'"') => Unquoted,
             (Quoted, b'\\') => Escaped,
             (Quoted | Escaped, _) if is_value_byte(byte) => Quoted,
@@ -190,13 +191,13 @@ impl Decoder {
         self.trailer_room = room.ok_or(Refusal::TrailersTooLarge)?;
         Ok(State::Trailer(match (state, byte) {
             (LineStart, b'\r') => LastLineFeed,
-            (LineStart, _) if is_token_byte(byte) => {
+            (LineStart, _) if Class::TOKEN.has(byte) => {
                 let room = self.trailer_lines_room.checked_sub(1);
                 self.trailer_lines_room = room.ok_or(Refusal::TrailersTooLarge)?;
                 Name
             }
             (Name, b':') => Value,
-            (Name, _) if is_token_byte(byte) => Name,
+            (Name, _) if Class::TOKEN.has(byte) => Name,
             (Value, b'\r') => LineFeed,
             (Value, _) if is_value_byte(byte) => Value,
             (LineFeed, b'\n') => LineStart,

@@ -117,7 +117,7 @@ pub(super) fn push_without(out: &mut Vec<u8>, fields: &Fields, bytes: &[u8], nam
     let lines = fields.iter().filter(|field| field.name == Name::Cookie);
     for line in lines.filter(|field| !fields.lists(bytes, field)) {
         let mut lead: &[u8] = b"Cookie: ";
-        for pair in pairs(line.value.of(bytes)).filter(|pair| value_of(pair, name).is_none()) {
+        for pair in pairs(line.value(bytes)).filter(|pair| value_of(pair, name).is_none()) {
             out.extend_from_slice(lead);
             out.extend_from_slice(pair);
             lead = b"; ";

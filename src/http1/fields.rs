@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::name::Name;
-use super::syntax::{is_token, token_len, trim, value_len};
+use super::class::Class;
+use super::name::{Name, Names};
+use super::syntax::{is_token, text_len, trim, value_len};
 use super::{Limits, Persistence, Refusal, Version};
 
 /// Longer heads than this are not read, whatever [`Limits::head`] says, so that 32 bits suffice
@@ -46,16 +47,26 @@ pub(super) enum BeforeColon {
     Spaces,
 }
 
-/// One header line.
+/// One header line. What stands in it is found from where its parts end, so that noting a line is
+/// a few stores.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field {
+    start: u32,
+    colon: u32,
+    /// Where the next line begins.
+    end: u32,
     pub(super) name: Name,
-    pub(super) token: Span,
-    pub(super) value: Span,
-    /// The whole line, with its CRLF.
-    line: Span,
-    /// The line is exactly `name: value CRLF`, so it can be copied as it is.
-    pub(super) plain: bool,
+    shape: Shape,
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// Exactly `name: value CRLF`, so it can be copied as it is.
+    #[default]
+    Plain,
+    /// With other blanks around its parts.
+    Other,
 }
 
 /// What the `Connection` lines ask for (RFC 9110 §7.6.1).
@@ -73,24 +84,34 @@ pub(super) struct Fields {
     all: Vec<Field>,
     /// Which names there are.
     names: Names,
+    /// [`Shape::Plain`] if all lines are.
+    shape: Shape,
+    /// Where the lines are, all together.
+    lines: Span,
     options: Options,
     /// The options that may name headers. The lines they stand in can be as long as the head, so
     /// they are read once, and not again for each header.
     listed: Vec<Span>,
 }
 
-/// A set of names.
-#[derive(Clone, Copy, Debug, Default)]
-struct Names(u32);
+/// What comes next in a head.
+enum Next {
+    Field(Field),
+    /// Nothing but the empty line.
+    End,
+    /// What has not arrived yet.
+    Missing,
+}
 
-impl Names {
-    fn add(&mut self, name: Name) {
-        self.0 |= 1 << name as u32;
-    }
-
-    fn contains(self, name: Name) -> bool {
-        self.0 & (1 << name as u32) != 0
-    }
+/// What becomes of the lines of one name, on the way to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They pass.
+    Pass,
+    /// They pass unless a `Connection` line names them.
+    PassUnlessListed,
+    /// They stop here.
+    Stop,
 }
 
 impl Fields {
@@ -98,6 +119,7 @@ impl Fields {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.names = Names::default();
+        self.shape = Shape::Plain;
         self.options = Options::default();
         self.listed.clear();
     }
@@ -114,20 +136,29 @@ impl Fields {
         self.clear();
         let mut at = start;
         loop {
-            match &bytes[at..] {
-                [b'\r', b'\n', ..] => return Ok(Some(at + 2)),
-                [] | [b'\r'] => return Ok(None),
-                _ if self.all.len() == limits.headers => return Err(Refusal::HeadersTooMany),
-                _ => {}
+            let field = match Field::read_plain(bytes, at) {
+                Some(field) => field,
+                None => match Field::read_any(bytes, at, before_colon)? {
+                    Next::Field(field) => {
+                        self.shape = field.shape;
+                        field
+                    }
+                    Next::End => break,
+                    Next::Missing => return Ok(None),
+                },
+            };
+            if self.all.len() == limits.headers {
+                return Err(Refusal::HeadersTooMany);
             }
-            let Some(field) = Field::read(bytes, at, before_colon)? else { return Ok(None) };
-            if field.name == Name::Connection {
-                self.add_options(bytes, field.value)?;
-            }
-            at = field.line.end as usize;
+            at = field.end as usize;
             self.names.add(field.name);
             self.all.push(field);
         }
+        self.lines = Span::new(start..at);
+        if self.has(Name::Connection) {
+            self.read_options(bytes)?;
+        }
+        Ok(Some(at + 2))
     }
 
     /// What the `Connection` lines ask for.
@@ -149,7 +180,7 @@ impl Fields {
         // Most names that are asked for are not there.
         let candidates = if self.has(name) { &self.all[..] } else { &[] };
         let named = candidates.iter().filter(move |field| field.name == name);
-        named.map(|field| field.value.of(bytes))
+        named.map(|field| field.value(bytes))
     }
 
     /// Whether there is a line called `name`.
@@ -159,41 +190,55 @@ impl Fields {
 
     /// Whether a `Connection` line names this header.
     pub(super) fn lists(&self, bytes: &[u8], field: &Field) -> bool {
-        let token = field.token.of(bytes);
+        let token = field.token(bytes);
         self.listed.iter().any(|name| name.of(bytes).eq_ignore_ascii_case(token))
     }
 
-    /// Appends the lines that `keep` picks, in canonical form and in order, to what stands in
-    /// `first`, which is copied as it is.
-    ///
-    /// Most lines are kept and already canonical, so neighbours are copied together.
+    /// Appends the lines that pass, in canonical form and in order, to what stands in `first`,
+    /// which is copied as it is.
     pub(super) fn copy(
         &self,
         out: &mut Vec<u8>,
         bytes: &[u8],
         first: Range<usize>,
-        keep: impl Fn(&Field) -> bool,
+        fate: impl Fn(Name) -> Fate,
     ) {
-        let mut run = first;
-        for field in self.all.iter().filter(|field| keep(field)) {
-            let line = field.line.range();
-            if field.plain && line.start == run.end {
-                run.end = line.end;
-                continue;
-            }
-            out.extend_from_slice(&bytes[run]);
-            run = if field.plain { line } else { 0..0 };
-            if !field.plain {
-                push_line(out, field.token.of(bytes), field.value.of(bytes));
+        let (mut stopped, mut checked) = (Names::default(), Names::default());
+        for name in self.names.iter() {
+            match fate(name) {
+                Fate::Pass => {}
+                Fate::PassUnlessListed if self.listed.is_empty() => {}
+                Fate::PassUnlessListed => checked.add(name),
+                Fate::Stop => stopped.add(name),
             }
         }
-        out.extend_from_slice(&bytes[run]);
+        let lines = self.lines.range();
+        let is_whole = stopped.is_empty() && checked.is_empty() && self.shape == Shape::Plain;
+        if is_whole && first.end == lines.start {
+            // Most heads pass as they are.
+            return out.extend_from_slice(&bytes[first.start..lines.end]);
+        }
+        let passes = |field: &&Field| {
+            let is_stopped = stopped.contains(field.name)
+                || (checked.contains(field.name) && self.lists(bytes, field));
+            !is_stopped
+        };
+        copy_each(out, bytes, first, self.all.iter().filter(passes));
+    }
+
+    fn read_options(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        for at in 0..self.all.len() {
+            if self.all[at].name == Name::Connection {
+                self.add_options(bytes, self.all[at].value_range(bytes))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes in a `Connection` line.
-    fn add_options(&mut self, bytes: &[u8], value: Span) -> Result<(), Refusal> {
-        let mut start = value.range().start;
-        for piece in value.of(bytes).split(|&byte| byte == b',') {
+    fn add_options(&mut self, bytes: &[u8], value: Range<usize>) -> Result<(), Refusal> {
+        let mut start = value.start;
+        for piece in bytes[value].split(|&byte| byte == b',') {
             let option = trimmed(bytes, start..start + piece.len());
             start += piece.len() + 1;
             let options = &mut self.options;
@@ -215,33 +260,119 @@ impl Fields {
 }
 
 impl Field {
-    /// Reads the line that begins at `start`: a token, a colon, the value, CRLF (RFC 9112 §5).
-    /// `None` if it has not ended yet.
-    fn read(
-        bytes: &[u8],
-        start: usize,
-        before_colon: BeforeColon,
-    ) -> Result<Option<Self>, Refusal> {
-        let token = start..start + token_len(&bytes[start..]);
-        let Some(colon) = colon(bytes, &token, before_colon)? else { return Ok(None) };
-        let text = colon + 1..colon + 1 + value_len(&bytes[colon + 1..]);
-        match &bytes[text.end..] {
+    /// Reads the line that begins at `start` if it is written as nearly all are; `None` says
+    /// nothing about others.
+    #[inline]
+    fn read_plain(bytes: &[u8], start: usize) -> Option<Self> {
+        let line = &bytes[start..];
+        let token = Class::TOKEN.len(line);
+        let (b": ", text) = line[token..].split_first_chunk()? else { return None };
+        let (value, end) = text.split_at(text_len(text));
+        // In a value without a control character only the space is not above the space.
+        let is_trimmed = *value.first()? > b' ' && *value.last()? > b' ';
+        if token == 0 || !is_trimmed || end.first_chunk() != Some(b"\r\n") {
+            return None;
+        }
+        let colon = start + token;
+        Some(Self {
+            start: start as u32,
+            colon: colon as u32,
+            end: (colon + 2 + value.len() + 2) as u32,
+            name: Name::of(&line[..token]),
+            shape: Shape::Plain,
+        })
+    }
+
+    /// Reads what begins at `start`: a line, which is a token, a colon, the value and CRLF, or the
+    /// empty line (RFC 9112 §5).
+    #[inline(never)]
+    fn read_any(bytes: &[u8], start: usize, before_colon: BeforeColon) -> Result<Next, Refusal> {
+        match &bytes[start..] {
+            [b'\r', b'\n', ..] => return Ok(Next::End),
+            [] | [b'\r'] => return Ok(Next::Missing),
+            _ => {}
+        }
+        let token = start..start + Class::TOKEN.len(&bytes[start..]);
+        let Some(colon) = colon(bytes, &token, before_colon)? else { return Ok(Next::Missing) };
+        let end = colon + 1 + value_len(&bytes[colon + 1..]);
+        match &bytes[end..] {
             [b'\r', b'\n', ..] => {}
-            [] | [b'\r'] => return Ok(None),
+            [] | [b'\r'] => return Ok(Next::Missing),
             [b'\r' | b'\n', ..] => return Err(Refusal::LineEnd),
             _ => return Err(Refusal::HeaderValue),
         }
-        let value = trimmed(bytes, text.clone());
-        let plain =
-            colon == token.end && value == (colon + 2..text.end) && bytes[colon + 1] == b' ';
-        Ok(Some(Self {
-            name: Name::of(&bytes[token.clone()]),
-            token: Span::new(token),
-            value: Span::new(value),
-            line: Span::new(start..text.end + 2),
-            plain,
+        Ok(Next::Field(Self {
+            start: start as u32,
+            colon: colon as u32,
+            end: end as u32 + 2,
+            name: Name::of(&bytes[token]),
+            shape: Shape::Other,
         }))
     }
+
+    /// Its name, as it is written.
+    pub(super) fn token<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        let token = &bytes[self.start as usize..self.colon as usize];
+        match self.shape {
+            Shape::Plain => token,
+            Shape::Other => trim(token),
+        }
+    }
+
+    /// Its value, without the blanks around it.
+    pub(super) fn value<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        &bytes[self.value_range(bytes)]
+    }
+
+    /// Where that is.
+    pub(super) fn value_range(&self, bytes: &[u8]) -> Range<usize> {
+        let end = self.end as usize - 2;
+        match self.shape {
+            Shape::Plain => self.colon as usize + 2..end,
+            Shape::Other => trimmed(bytes, self.colon as usize + 1..end),
+        }
+    }
+
+    /// Whether the line is exactly `name: value CRLF`.
+    pub(super) fn is_plain(&self) -> bool {
+        self.shape == Shape::Plain
+    }
+
+    /// Whether the line is what we would write for the length in its value.
+    pub(super) fn is_plain_length(&self, bytes: &[u8]) -> bool {
+        let digits = self.value(bytes);
+        self.is_plain() && (digits.first() != Some(&b'0') || digits.len() == 1)
+    }
+
+    /// Where the line is, with its CRLF.
+    fn line(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Appends these lines to what stands in `first`. Most are already canonical, so neighbours are
+/// copied together.
+#[inline(never)]
+fn copy_each<'f>(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    first: Range<usize>,
+    fields: impl Iterator<Item = &'f Field>,
+) {
+    let mut run = first;
+    for field in fields {
+        let line = field.line();
+        if field.is_plain() && line.start == run.end {
+            run.end = line.end;
+            continue;
+        }
+        out.extend_from_slice(&bytes[run]);
+        run = if field.is_plain() { line } else { 0..0 };
+        if !field.is_plain() {
+            push_line(out, field.token(bytes), field.value(bytes));
+        }
+    }
+    out.extend_from_slice(&bytes[run]);
 }
 
 /// Where the colon is that ends the name `token`; `None` if that is not known yet.
@@ -264,13 +395,6 @@ fn colon(
 
 /// The part of `text` between the spaces and tabs around it.
 fn trimmed(bytes: &[u8], text: Range<usize>) -> Range<usize> {
-    // Nearly every value has one space before it, and none after it.
-    if let [b' ', first, .., last] = &bytes[text.clone()]
-        && !matches!(first, b' ' | b'\t')
-        && !matches!(last, b' ' | b'\t')
-    {
-        return text.start + 1..text.end;
-    }
     let start = text.start + spaces_len(&bytes[text.clone()]);
     start..start + trim(&bytes[start..text.end]).len()
 }

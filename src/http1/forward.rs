@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::cookie::{CookieName, push_without};
-use super::fields::{Field, push_line};
+use super::fields::{Fate, Fields, push_line};
 use super::name::Name;
 use super::syntax::{elements, push_decimal};
 use super::{Framing, Hops, Method, RequestHead, RequestId, Version};
@@ -115,11 +115,13 @@ impl Scheme {
 /// It does not depend on the endpoint, so a retry sends the same bytes. The body follows framed
 /// as [`RequestHead::framing`] says.
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
-    let own_cookie = hop.own_cookie.filter(|name| head.cookie(bytes, name).is_some());
+    let own_cookie = hop.own_cookie.filter(|name| has_cookie(head, bytes, name));
     let line = push_request_line(out, head, bytes, hop);
-    head.fields.copy(out, bytes, line, |field| match field.name {
-        Name::Cookie if own_cookie.is_some() => false,
-        _ => passes(field, head, bytes, hop.forwarding),
+    let host = if line.is_empty() { Fate::Stop } else { Fate::Pass };
+    head.fields.copy(out, bytes, line, |name| match name {
+        Name::Cookie if own_cookie.is_some() => Fate::Stop,
+        Name::Host => host,
+        _ => fate(name, head, hop.forwarding),
     });
     if let Some(name) = own_cookie {
         push_without(out, &head.fields, bytes, name);
@@ -138,27 +140,38 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &
         Forwarding::Append => push_forwarding(out, head, bytes, hop),
         Forwarding::Transparent => {}
     }
-    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), hop.request_id);
+    push_trace(out, &head.fields, bytes, head.version(), hop.request_id);
+}
+
+#[inline(never)]
+fn has_cookie(head: &RequestHead, bytes: &[u8], name: &CookieName) -> bool {
+    head.cookie(bytes, name).is_some()
 }
 
 /// Ends a head with what tells its way: ourselves in `Via`, after whoever is there already, with
 /// the version we received (RFC 9110 §7.6.3), and the request's id.
-pub(super) fn push_trace<'b>(
+pub(super) fn push_trace(
     out: &mut Vec<u8>,
-    before: impl Iterator<Item = &'b [u8]>,
+    fields: &Fields,
+    bytes: &[u8],
     received: Version,
     id: &RequestId,
 ) {
-    push_list(out, b"Via", before);
+    if fields.has(Name::Via) {
+        push_list(out, b"Via", fields.values(bytes, Name::Via));
+    } else {
+        out.extend_from_slice(b"Via: ");
+    }
     out.extend_from_slice(match received {
         Version::Http10 => b"1.0 cloudaps\r\nX-Request-Id: ",
         Version::Http11 => b"1.1 cloudaps\r\nX-Request-Id: ",
     });
-    out.extend_from_slice(id.as_bytes());
+    id.push(out);
     out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Begins a line called `name` with what there is already, as one list to be continued.
+#[inline(never)]
 pub(super) fn push_list<'b>(
     out: &mut Vec<u8>,
     name: &[u8],
@@ -173,6 +186,7 @@ pub(super) fn push_list<'b>(
 }
 
 /// Offers, or accepts, a switch to these protocols (RFC 9110 §7.8).
+#[inline(never)]
 pub(super) fn push_upgrade<'b>(out: &mut Vec<u8>, protocols: impl Iterator<Item = &'b [u8]>) {
     push_line(out, b"Connection", b"upgrade");
     for protocol in protocols.filter(|protocol| !protocol.is_empty()) {
@@ -200,13 +214,13 @@ fn push_request_line(
     0..0
 }
 
-/// Whether a header goes on as it came. A `Connection` line can remove only what we do not know:
-/// not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
-fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwarding) -> bool {
-    match field.name {
-        Name::Cookie | Name::Other => !head.fields.lists(bytes, field),
-        Name::Date => true,
-        Name::Host => head.plain_line(bytes).is_some(),
+/// Whether headers of this name go on as they came. A `Connection` line can remove only what we do
+/// not know: not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
+fn fate(name: Name, head: &RequestHead, forwarding: Forwarding) -> Fate {
+    let passes = match name {
+        Name::Cookie | Name::Other => return Fate::PassUnlessListed,
+        Name::Date | Name::Host => true,
+        Name::ContentLength => head.length_is_plain(),
         Name::Expect => head.expects_continue(),
         Name::MaxForwards => head.method() != Method::Options,
         Name::Forwarded | Name::XForwardedFor => forwarding == Forwarding::Transparent,
@@ -214,19 +228,21 @@ fn passes(field: &Field, head: &RequestHead, bytes: &[u8], forwarding: Forwardin
             forwarding != Forwarding::Overwrite
         }
         Name::Connection
-        | Name::ContentLength
         | Name::Disguised
         | Name::HopByHop
         | Name::TransferEncoding
         | Name::Upgrade
         | Name::Via
         | Name::XRequestId => false,
-    }
+    };
+    if passes { Fate::Pass } else { Fate::Stop }
 }
 
 fn push_framing(out: &mut Vec<u8>, head: &RequestHead) {
     match head.framing() {
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        // It has passed with the other headers.
+        Framing::Length(_) if head.length_is_plain() => {}
         Framing::Length(length) => push_content_length(out, length),
         // Methods that usually have a body say so when they have none (RFC 9110 §8.6).
         Framing::Empty if matches!(head.method(), Method::Post | Method::Put | Method::Patch) => {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::syntax::decimal;
+use super::class::Class;
 
 /// What is known about a valid host and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,34 +10,32 @@ pub(super) struct Authority {
     /// Length of the canonical text: an empty port (`a:`) is cut off.
     pub(super) len: usize,
     /// A port is given.
-    pub(super) port: Option<u16>,
+    pub(super) has_port: bool,
 }
 
 /// Checks `text`: a name or an address, then at most a port.
-///
-/// Names may have letters, digits and `-._~`. RFC 3986 would also allow percent-encoding and the
-/// delimiters `!$&'()*+,;=`; no name that resolves has one, and a list (`a,b`) is made of them.
 pub(super) fn authority(text: &[u8]) -> Option<Authority> {
     let host_len = match text.first()? {
         b'[' => bracketed_len(text)?,
-        _ => text.iter().take_while(|&&byte| is_name_byte(byte)).count(),
+        _ => Class::HOST.len(text),
     };
     let (host, port) = text.split_at(host_len);
     if host.is_empty() {
         return None;
     }
     match port {
-        [] | [b':'] => Some(Authority { len: host_len, port: None }),
-        [b':', digits @ ..] if digits.len() <= 5 => {
-            let port = u16::try_from(decimal(digits)?).ok()?;
-            Some(Authority { len: text.len(), port: Some(port) })
+        [] | [b':'] => Some(Authority { len: host_len, has_port: false }),
+        [b':', digits @ ..] if is_port(digits) => {
+            Some(Authority { len: text.len(), has_port: true })
         }
         _ => None,
     }
 }
 
-const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// At most five digits, and no number that a port cannot have.
+fn is_port(digits: &[u8]) -> bool {
+    let is_in_range = digits.len() < 5 || (digits.len() == 5 && digits <= b"65535".as_slice());
+    is_in_range && digits.iter().all(u8::is_ascii_digit)
 }
 
 fn bracketed_len(text: &[u8]) -> Option<usize> {

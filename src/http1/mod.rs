@@ -12,6 +12,7 @@
 mod accept;
 mod body;
 pub mod chunked;
+mod class;
 mod client_address;
 mod cookie;
 mod date;

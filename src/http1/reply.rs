@@ -1,7 +1,7 @@
 //! The response as it goes back: a new head, made of what the server sent and may pass.
 
 use super::cookie::{SetCookie, push_set_cookie};
-use super::fields::{Field, push_line};
+use super::fields::{Fate, push_line};
 use super::forward::{push_content_length, push_trace, push_upgrade};
 use super::name::Name;
 use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
@@ -33,6 +33,15 @@ pub struct Delivery {
     pub persistence: Persistence,
 }
 
+/// What becomes of a line of `Content-Length` that is exactly what we would write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LengthLine {
+    /// It passes with its neighbours.
+    Kept,
+    /// The response that we write has another framing.
+    Dropped,
+}
+
 /// What to do with an interim response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interim {
@@ -54,7 +63,7 @@ pub fn interim(request: &RequestHead, status: u16) -> Interim {
 
 /// Appends to `out` the head that goes downstream for the interim response `head`.
 pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
-    push_head(out, head, bytes);
+    push_head(out, head, bytes, LengthLine::Dropped);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -66,12 +75,12 @@ pub fn write_switch(
     id: &RequestId,
     cookie: Option<SetCookie<'_>>,
 ) {
-    push_head(out, head, bytes);
+    push_head(out, head, bytes, LengthLine::Dropped);
     push_upgrade(out, head.fields.values(bytes, Name::Upgrade));
     if let Some(cookie) = cookie {
         push_set_cookie(out, cookie);
     }
-    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), id);
+    push_trace(out, &head.fields, bytes, head.version(), id);
 }
 
 /// Appends to `out` the head that goes downstream for the final response `head`, whose text is in
@@ -83,8 +92,11 @@ pub fn write_response(
     reply: &Reply<'_>,
 ) -> Delivery {
     let delivery = delivery(head, reply);
-    push_head(out, head, bytes);
-    push_framing(out, head, delivery.framing);
+    let length = length_line(head, delivery.framing);
+    push_head(out, head, bytes, length);
+    if length == LengthLine::Dropped {
+        push_framing(out, head, delivery.framing);
+    }
     push_connection(out, reply.version, delivery.persistence);
     if let Some(date) = reply.date.filter(|_| !head.fields.has(Name::Date)) {
         push_line(out, b"Date", date);
@@ -92,8 +104,20 @@ pub fn write_response(
     if let Some(cookie) = reply.cookie {
         push_set_cookie(out, cookie);
     }
-    push_trace(out, head.fields.values(bytes, Name::Via), head.version(), reply.request_id);
+    push_trace(out, &head.fields, bytes, head.version(), reply.request_id);
     delivery
+}
+
+/// Whether the response says its length as we would, and still has that length.
+fn length_line(head: &ResponseHead, framing: Framing) -> LengthLine {
+    let is_due = match framing {
+        Framing::Length(_) => true,
+        // After HEAD and in a 304 it tells about the body that is not there (RFC 9110 §8.6); a
+        // 204 must not have one.
+        Framing::Empty => head.status() != 204,
+        Framing::Chunked | Framing::UntilClose => false,
+    };
+    if is_due && head.length_is_plain { LengthLine::Kept } else { LengthLine::Dropped }
 }
 
 fn delivery(head: &ResponseHead, reply: &Reply<'_>) -> Delivery {
@@ -111,7 +135,7 @@ fn delivery(head: &ResponseHead, reply: &Reply<'_>) -> Delivery {
 
 /// The status line and what passes of the headers. The version is always our own, which need not
 /// be the server's (RFC 9110 §6.2).
-fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], length: LengthLine) {
     let line = head.plain_line(bytes).unwrap_or_else(|| {
         let (status, reason) = head.status_and_reason(bytes);
         out.extend_from_slice(b"HTTP/1.1 ");
@@ -121,13 +145,16 @@ fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
         out.extend_from_slice(b"\r\n");
         0..0
     });
-    head.fields.copy(out, bytes, line, |field| passes(field, head, bytes));
+    head.fields.copy(out, bytes, line, |name| match name {
+        Name::ContentLength if length == LengthLine::Kept => Fate::Pass,
+        _ => fate(name),
+    });
 }
 
-/// Whether a header goes back as it came.
-fn passes(field: &Field, head: &ResponseHead, bytes: &[u8]) -> bool {
-    match field.name {
-        Name::Cookie | Name::Disguised | Name::Other => !head.fields.lists(bytes, field),
+/// Whether headers of this name go back as they came.
+fn fate(name: Name) -> Fate {
+    match name {
+        Name::Cookie | Name::Disguised | Name::Other => Fate::PassUnlessListed,
         Name::Date
         | Name::Expect
         | Name::Forwarded
@@ -136,14 +163,14 @@ fn passes(field: &Field, head: &ResponseHead, bytes: &[u8]) -> bool {
         | Name::XForwardedFor
         | Name::XForwardedHost
         | Name::XForwardedOther
-        | Name::XForwardedProto => true,
+        | Name::XForwardedProto => Fate::Pass,
         Name::Connection
         | Name::ContentLength
         | Name::HopByHop
         | Name::TransferEncoding
         | Name::Upgrade
         | Name::Via
-        | Name::XRequestId => false,
+        | Name::XRequestId => Fate::Stop,
     }
 }
 
@@ -151,8 +178,7 @@ fn push_framing(out: &mut Vec<u8>, head: &ResponseHead, framing: Framing) {
     match framing {
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Framing::Length(length) => push_content_length(out, length),
-        // After HEAD and in a 304 it tells about the body that is not there (RFC 9110 §8.6); a
-        // 204 must not have one.
+        // As in `length_line`.
         Framing::Empty => {
             if let Some(length) = head.declared_length.filter(|_| head.status() != 204) {
                 push_content_length(out, length);

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::class::Class;
 use super::cookie::{CookieName, cookie};
 use super::fields::{BeforeColon, Field, Fields, HEAD_CEILING, Span};
 use super::framing::Declared;
 use super::host::authority;
 use super::name::Name;
-use super::syntax::{decimal, elements, is_token_byte};
-use super::target::{Target, is_target_byte};
+use super::syntax::{decimal, elements};
+use super::target::Target;
 use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, Version};
 
 /// Empty lines tolerated before a request. RFC 9112 §2.2 asks for one, which old clients sent
@@ -73,6 +74,8 @@ enum Upgrade {
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
     declared: Declared,
+    /// The line of `Content-Length` is just what we would write.
+    length_is_plain: bool,
     framing: Framing,
     host: Option<Span>,
     /// The line of `Host` is just what we would write.
@@ -192,7 +195,7 @@ impl RequestHead {
 
     /// Names and values of the headers, in order.
     pub fn headers<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
-        self.fields.iter().map(|field| (field.token.of(bytes), field.value.of(bytes)))
+        self.fields.iter().map(|field| (field.token(bytes), field.value(bytes)))
     }
 
     /// The first header of that name.
@@ -227,6 +230,11 @@ impl RequestHead {
         is_plain.then(|| token.range().start..end)
     }
 
+    /// Whether the line of `Content-Length`, if there is one, is exactly what we would write.
+    pub(super) fn length_is_plain(&self) -> bool {
+        self.facts.length_is_plain
+    }
+
     pub(super) fn target(&self) -> Target {
         self.line.target
     }
@@ -243,6 +251,7 @@ impl RequestHead {
 }
 
 /// What is wrong with a head that fills `window` to the limit and has no end.
+#[cold]
 fn overflow(window: &[u8], limits: &Limits) -> Refusal {
     match Line::read(window, limits) {
         Ok(Some(_)) => Refusal::HeadTooLarge,
@@ -263,17 +272,19 @@ pub(super) fn may_end_after(bytes: &[u8], seen: usize) -> bool {
 }
 
 impl Line {
-    /// Method, target and version: three words between single spaces (RFC 9112 §3).
+    /// Method, target and version: three words between single spaces (RFC 9112 §3). A part of its
+    /// caller, so that what it finds need not be copied on the way.
+    #[inline(always)]
     fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Self>, Refusal> {
         let Some(start) = skip_empty_lines(bytes)? else { return Ok(None) };
-        let Some(token) = word(bytes, start, METHOD_MAX, is_token_byte) else {
-            return incomplete(bytes.len() - start, METHOD_MAX, Refusal::MethodTooLong);
+        let token = start..start + Class::TOKEN.len(&bytes[start..]);
+        let Some(after) = byte_after(&token, bytes, METHOD_MAX, Refusal::MethodTooLong)? else {
+            return Ok(None);
         };
-        let method = method(&bytes[token.clone()], bytes[token.end])?;
-        let target_start = token.end + 1;
-        let Some(target) = word(bytes, target_start, limits.target, is_target_byte) else {
-            return incomplete(bytes.len() - target_start, limits.target, Refusal::TargetTooLong);
-        };
+        let method = method(&bytes[token.clone()], after)?;
+        let start = token.end + 1;
+        let target = start..start + Class::TARGET.len(&bytes[start..]);
+        byte_after(&target, bytes, limits.target, Refusal::TargetTooLong)?;
         let rest = &bytes[target.end..];
         let Some(rest) = rest.first_chunk() else {
             // A line that ends too soon, as in HTTP/0.9, does not become longer.
@@ -286,22 +297,14 @@ impl Line {
     }
 }
 
-/// The run of `allowed` bytes that begins at `start`, if it is at most `most` long and a byte
-/// follows it.
-fn word(
+/// The byte after a word, which may not be longer than `most`; `None` if it is not there yet.
+fn byte_after(
+    word: &Range<usize>,
     bytes: &[u8],
-    start: usize,
     most: usize,
-    allowed: impl Fn(u8) -> bool,
-) -> Option<Range<usize>> {
-    let rest = bytes[start..].iter().take(most.saturating_add(1));
-    let len = rest.copied().position(|byte| !allowed(byte))?;
-    Some(start..start + len)
-}
-
-/// A word without an end is too long, or has not come to it yet.
-fn incomplete<T>(len: usize, most: usize, too_long: Refusal) -> Result<Option<T>, Refusal> {
-    if len > most { Err(too_long) } else { Ok(None) }
+    too_long: Refusal,
+) -> Result<Option<u8>, Refusal> {
+    if word.len() > most { Err(too_long) } else { Ok(bytes.get(word.end).copied()) }
 }
 
 /// Where the request line begins; `None` if that is not known yet.
@@ -332,6 +335,7 @@ fn method(token: &[u8], after: u8) -> Result<Method, Refusal> {
 /// What follows the target: a space, the version, and the end of the line.
 fn ending(rest: &[u8; LINE_REST]) -> Result<Version, Refusal> {
     match rest {
+        b" HTTP/1.1\r\n" => Ok(Version::Http11),
         [b' ', version @ .., b'\r', b'\n'] => read_version(version),
         [b' ', _, _, _, _, _, _, _, _, b'\n', ..] => Err(Refusal::LineEnd),
         [b' ', ..] => Err(Refusal::Version),
@@ -341,10 +345,13 @@ fn ending(rest: &[u8; LINE_REST]) -> Result<Version, Refusal> {
 }
 
 /// The version: case-sensitive, one digit each (RFC 9112 §2.3).
-pub(super) fn read_version(text: &[u8]) -> Result<Version, Refusal> {
+pub(super) fn read_version(text: &[u8; 8]) -> Result<Version, Refusal> {
+    if text == b"HTTP/1.1" {
+        return Ok(Version::Http11);
+    }
     match text {
         b"HTTP/1.0" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9'] => Ok(Version::Http11),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => Ok(Version::Http11),
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => {
             Err(Refusal::VersionUnsupported)
         }
@@ -357,15 +364,18 @@ impl Facts {
         let mut facts = Self::default();
         let mut via_ours = 0;
         for field in fields.iter() {
-            let value = field.value.of(bytes);
+            let value = || field.value(bytes);
             match field.name {
-                Name::Host => facts.add_host(value, field)?,
-                Name::ContentLength => facts.declared.add_length(value)?,
-                Name::TransferEncoding => facts.declared.add_coding(value)?,
-                Name::Expect => facts.add_expectation(value, line.version)?,
-                Name::MaxForwards if line.method == Method::Options => facts.add_hops(value)?,
-                Name::Upgrade => facts.add_upgrade(value),
-                Name::Via => via_ours += elements(value).filter(|&via| is_ours(via)).count(),
+                Name::Host => facts.add_host(bytes, field)?,
+                Name::ContentLength => {
+                    facts.declared.add_length(value())?;
+                    facts.length_is_plain = field.is_plain_length(bytes);
+                }
+                Name::TransferEncoding => facts.declared.add_coding(value())?,
+                Name::Expect => facts.add_expectation(value(), line.version)?,
+                Name::MaxForwards if line.method == Method::Options => facts.add_hops(value())?,
+                Name::Upgrade => facts.add_upgrade(value()),
+                Name::Via => via_ours += elements(value()).filter(|&via| is_ours(via)).count(),
                 _ => {}
             }
         }
@@ -380,14 +390,14 @@ impl Facts {
         Ok(facts)
     }
 
-    fn add_host(&mut self, value: &[u8], field: &Field) -> Result<(), Refusal> {
+    fn add_host(&mut self, bytes: &[u8], field: &Field) -> Result<(), Refusal> {
         if self.host.is_some() {
             return Err(Refusal::HostRepeated);
         }
-        let canonical = authority(value).ok_or(Refusal::Host)?;
-        let start = field.value.range().start;
-        self.host = Some(Span::new(start..start + canonical.len));
-        self.host_is_plain = field.plain && canonical.len == value.len();
+        let value = field.value_range(bytes);
+        let canonical = authority(&bytes[value.clone()]).ok_or(Refusal::Host)?;
+        self.host = Some(Span::new(value.start..value.start + canonical.len));
+        self.host_is_plain = field.is_plain() && canonical.len == value.len();
         Ok(())
     }
 

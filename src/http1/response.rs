@@ -11,6 +11,8 @@ use super::{Framing, Limits, Method, Persistence, Progress, Refusal, Version};
 
 /// `HTTP/1.1 200`, before the reason.
 const STATUS_LEN: usize = 12;
+/// What nearly all responses begin with.
+const USUAL_LINE: &[u8; 17] = b"HTTP/1.1 200 OK\r\n";
 
 /// The head of a response. Made once per connection and reused for each response on it.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct ResponseHead {
     persistence: Persistence,
     /// `Content-Length` as declared; also where no body follows, as after HEAD.
     pub(super) declared_length: Option<u64>,
+    /// The line that declares it is what we would write.
+    pub(super) length_is_plain: bool,
     len: usize,
 }
 
@@ -112,7 +116,7 @@ impl ResponseHead {
 
     /// Names and values of the headers, in order.
     pub fn headers<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
-        self.fields.iter().map(|field| (field.token.of(bytes), field.value.of(bytes)))
+        self.fields.iter().map(|field| (field.token(bytes), field.value(bytes)))
     }
 
     /// The first header of that name.
@@ -146,7 +150,18 @@ impl ResponseHead {
         if line.status == 101 && !(line.version == Version::Http11 && self.names_protocol(bytes)) {
             return Err(Refusal::SwitchingProtocols);
         }
-        let declared = declared(&self.fields, bytes)?;
+        let mut declared = Declared::default();
+        self.length_is_plain = false;
+        for field in self.fields.iter() {
+            match field.name {
+                Name::ContentLength => {
+                    declared.add_length(field.value(bytes))?;
+                    self.length_is_plain = field.is_plain_length(bytes);
+                }
+                Name::TransferEncoding => declared.add_coding(field.value(bytes))?,
+                _ => {}
+            }
+        }
         let (framing, agreed) = declared.of_response(line.version, line.status, request)?;
         self.persistence = match agreed {
             Persistence::KeepAlive => self.fields.options().persistence(line.version),
@@ -167,13 +182,25 @@ impl ResponseHead {
 }
 
 impl Line {
-    /// The version, three digits, and a reason that may be empty (RFC 9112 §4).
+    /// The line that the response begins with; `None` if it has not ended yet.
     fn read(bytes: &[u8]) -> Result<Option<Self>, Refusal> {
-        let Some((start, rest)) = bytes.split_at_checked(STATUS_LEN) else {
+        if bytes.first_chunk() != Some(USUAL_LINE) {
+            return Self::read_unusual(bytes);
+        }
+        let end = USUAL_LINE.len();
+        let reason = Span::new(STATUS_LEN + 1..end - 2);
+        Ok(Some(Self { version: Version::Http11, status: 200, reason, end }))
+    }
+
+    /// The version, three digits, and a reason that may be empty (RFC 9112 §4).
+    #[inline(never)]
+    fn read_unusual(bytes: &[u8]) -> Result<Option<Self>, Refusal> {
+        let Some((start, rest)) = bytes.split_first_chunk::<STATUS_LEN>() else {
             return if bytes.contains(&b'\n') { Err(Refusal::StatusLine) } else { Ok(None) };
         };
-        let (version, status) = start.split_at(STATUS_LEN - 4);
-        let (version, status) = (read_version(version)?, read_status(status)?);
+        let [version @ .., _, _, _, _] = start;
+        let [_, _, _, _, _, _, _, _, status @ ..] = start;
+        let (version, status) = (read_version(version)?, read_status(*status)?);
         let len = value_len(rest);
         // Without a reason the space after the code is missing too, at some servers.
         let space = match &rest[..len] {
@@ -193,24 +220,12 @@ impl Line {
 }
 
 /// A space and three digits (RFC 9112 §4).
-fn read_status(text: &[u8]) -> Result<u16, Refusal> {
-    match *text {
+fn read_status(text: [u8; 4]) -> Result<u16, Refusal> {
+    match text {
         [b' ', hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
             let digit = |byte: u8| u16::from(byte - b'0');
             Ok(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
         }
         _ => Err(Refusal::StatusLine),
     }
-}
-
-fn declared(fields: &Fields, bytes: &[u8]) -> Result<Declared, Refusal> {
-    let mut declared = Declared::default();
-    for field in fields.iter() {
-        match field.name {
-            Name::ContentLength => declared.add_length(field.value.of(bytes))?,
-            Name::TransferEncoding => declared.add_coding(field.value.of(bytes))?,
-            _ => {}
-        }
-    }
-    Ok(declared)
 }

@@ -1,35 +1,17 @@
-//! The characters and small grammars of RFC 9110 §5.6 that everything else is made of.
+//! The small grammars of RFC 9110 §5.6 that everything else is made of.
+
+use super::class::Class;
 
 /// Both `Content-Length` and chunk sizes stay within what a signed 64-bit integer holds, because
 /// the server behind us may count with one.
 pub(super) const LENGTH_MAX: u64 = i64::MAX as u64;
 
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        let c = byte as u8;
-        table[byte] = c.is_ascii_alphanumeric()
-            || matches!(c, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
-            || matches!(c, b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~');
-        byte += 1;
-    }
-    table
-};
+/// So many digits never make more than [`LENGTH_MAX`], so that nothing has to be checked.
+const DIGITS_SAFE: usize = 18;
 
-/// Whether `byte` is a `tchar` (RFC 9110 §5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    TOKEN[byte as usize]
-}
-
-/// Whether `text` is a `token`: at least one `tchar` and nothing else.
+/// Whether `text` is a `token` (RFC 9110 §5.6.2): at least one `tchar` and nothing else.
 pub(super) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().copied().all(is_token_byte)
-}
-
-/// How many bytes of `text` a token that begins with its first one has.
-pub(super) fn token_len(text: &[u8]) -> usize {
-    text.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(text.len())
+    !text.is_empty() && Class::TOKEN.len(text) == text.len()
 }
 
 /// Whether `byte` may stand in a field value (RFC 9110 §5.5): any octet but a control character,
@@ -38,24 +20,34 @@ pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }
 
-/// How many bytes of `text` may stand in a field value, up to the first that may not. Eight at a
-/// time: heads are made of values more than of anything else.
+/// How many bytes of `text` may stand in a field value, up to the first that may not.
 pub(super) fn value_len(text: &[u8]) -> usize {
+    let mut at = text_len(text);
+    while text.get(at) == Some(&b'\t') {
+        at += 1;
+        at += text_len(&text[at..]);
+    }
+    at
+}
+
+/// How many bytes of `text` come before its first control character. Eight at a time: heads are
+/// made of values more than of anything else.
+#[inline]
+pub(super) fn text_len(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(eight) = text[at..].first_chunk() {
         let controls = controls(u64::from_le_bytes(*eight));
-        if controls == 0 {
-            at += 8;
-            continue;
+        if controls != 0 {
+            return at + controls.trailing_zeros() as usize / 8;
         }
-        at += (controls.trailing_zeros() / 8) as usize;
-        if text[at] != b'\t' {
-            return at;
-        }
-        at += 1;
+        at += 8;
     }
-    let rest = text[at..].iter().position(|&byte| !is_value_byte(byte));
-    rest.map_or(text.len(), |len| at + len)
+    at + text_len_of_few(&text[at..])
+}
+
+#[inline(never)]
+fn text_len_of_few(text: &[u8]) -> usize {
+    text.iter().position(u8::is_ascii_control).unwrap_or(text.len())
 }
 
 /// Sets the highest bit of each of eight bytes that is a control character, up to the first at
@@ -63,10 +55,9 @@ pub(super) fn value_len(text: &[u8]) -> usize {
 const fn controls(eight: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = ONES << 7;
-    let below_space = eight.wrapping_sub(ONES * 0x20) & !eight;
-    let deleted = eight ^ (ONES * 0x7f);
-    let is_deleted = deleted.wrapping_sub(ONES) & !deleted;
-    (below_space | is_deleted) & HIGHEST
+    let below_space = eight.wrapping_sub(ONES * 0x20);
+    let is_deleted = (eight ^ (ONES * 0x7f)).wrapping_sub(ONES);
+    (below_space | is_deleted) & !eight & HIGHEST
 }
 
 /// `text` without the spaces and tabs around it.
@@ -88,12 +79,20 @@ pub(super) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
+    let (safe, rest) = text.split_at(text.len().min(DIGITS_SAFE));
     let mut number: u64 = 0;
-    for &byte in text {
-        let digit = byte.checked_sub(b'0').filter(|&digit| digit < 10)?;
-        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    for &byte in safe {
+        number = number * 10 + digit(byte)?;
+    }
+    for &byte in rest {
+        number = number.checked_mul(10)?.checked_add(digit(byte)?)?;
     }
     (number <= LENGTH_MAX).then_some(number)
+}
+
+fn digit(byte: u8) -> Option<u64> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some(digit.into())
 }
 
 /// The value of a hexadecimal digit.

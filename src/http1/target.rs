@@ -16,7 +16,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Reads the target that begins at `start` in the head and is made of [`is_target_byte`]s.
+    /// Reads the target that begins at `start` in the head and is made of what may stand in one.
     pub(super) fn read(text: &[u8], start: usize, method: Method) -> Result<Self, Refusal> {
         let path = Span::new(start..start + text.len());
         match text {
@@ -28,16 +28,10 @@ impl Target {
     }
 }
 
-/// Whether `byte` may stand in a target. RFC 3986 allows fewer (no `"<>\^`{|}`), but those are in
-/// use and end nothing; a fragment never leaves the client.
-pub(super) const fn is_target_byte(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && byte != b'#'
-}
-
 /// CONNECT is refused, but as malformed if that is what it is.
 fn connect(text: &[u8]) -> Refusal {
     match authority(text) {
-        Some(authority) if authority.port.is_some() => Refusal::Connect,
+        Some(authority) if authority.has_port => Refusal::Connect,
         _ => Refusal::Target,
     }
 }
