@@ -58,6 +58,10 @@ bench *args:
     cargo build --release --locked --workspace
     target/release/cloudaps-bench run {{ args }}
 
+# Time what the codec does with a message, beside httparse.
+codec *args:
+    cargo bench --locked -p cloudaps-bench --bench codec -- {{ args }}
+
 # Time a plan, an event, a snapshot and a pick among ten thousand.
 scale *args:
     cargo bench --locked -p cloudaps-bench --bench scale -- {{ args }}
