@@ -52,9 +52,10 @@ pub const CONNECTIONS_MAX: usize = 100_000;
 /// Client connections from one address: a tenth of all, so that no single one shuts out the rest,
 /// and so many because a carrier's address translation puts thousands of people behind one.
 pub const CONNECTIONS_PER_CLIENT: usize = 10_000;
-/// Idle connections that a thread keeps to one endpoint: as many as it may have busy in a burst,
-/// without pinning a descriptor for each request of the largest burst ever.
-pub const IDLE_PER_ENDPOINT: usize = 256;
+/// Idle connections that a thread keeps to one endpoint. There are never more than were busy at
+/// once within [`UPSTREAM_IDLE_TIMEOUT`], and each that is closed too early costs both sides a
+/// handshake; so this only guards the descriptors.
+pub const IDLE_PER_ENDPOINT: usize = 4096;
 
 /// How long a client may leave a connection idle: longer than most clients keep theirs, so that
 /// it is they who close it.
