@@ -1,33 +1,40 @@
-//! Bytes that were read and not yet used, and the set of them that one request needs.
+//! Bytes that were read and not yet used.
 
-use super::record::Record;
-use crate::http1::{RequestHead, ResponseHead};
+use super::stock::{Spare, Stock};
 
 /// One read, and a usual head with a small body. Larger heads make the buffer grow.
-const BUFFER_SIZE: usize = 16 * 1024;
+pub(super) const BLOCK_SIZE: usize = 16 * 1024;
 
-/// Workspaces, and buffers, that a thread keeps for what comes next: a burst's worth, some 20 MiB.
-const KEPT_MAX: usize = 256;
+/// Memory to read into.
+#[derive(Debug, Default)]
+pub(super) struct Block(Vec<u8>);
 
-/// A window of read bytes that moves through a block of memory.
-#[derive(Debug)]
+impl Spare for Block {
+    fn fresh() -> Self {
+        Self(vec![0; BLOCK_SIZE])
+    }
+
+    fn reset(&mut self) -> bool {
+        self.0.len() == BLOCK_SIZE
+    }
+}
+
+/// A window of read bytes that moves through a block of memory. It has a block only while there is
+/// something in it: whoever waits with an empty one gives the block to those that do not.
+#[derive(Debug, Default)]
 pub(super) struct Buffer {
-    bytes: Vec<u8>,
+    block: Block,
     start: usize,
     end: usize,
 }
 
 impl Buffer {
-    fn new() -> Self {
-        Self { bytes: vec![0; BUFFER_SIZE], start: 0, end: 0 }
-    }
-
     pub(super) fn filled(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+        &self.block.0[self.start..self.end]
     }
 
     pub(super) fn filled_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.end]
+        &mut self.block.0[self.start..self.end]
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -36,15 +43,31 @@ impl Buffer {
 
     /// Whether something can be read without growing.
     pub(super) fn has_room(&self) -> bool {
-        self.end - self.start < self.bytes.len()
+        self.end - self.start < self.block.0.len().max(BLOCK_SIZE)
     }
 
-    /// Where to read to. Empty when the buffer is full.
-    pub(super) fn spare(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.end..]
+    /// Where to read to; never empty. What is filled moves to the front for it if need be, and the
+    /// buffer grows if that alone makes no room.
+    pub(super) fn room(&mut self, blocks: &Stock<Block>) -> &mut [u8] {
+        if self.end == self.block.0.len() {
+            self.make_room(blocks);
+        }
+        &mut self.block.0[self.end..]
     }
 
-    /// So many bytes were read into the spare room.
+    fn make_room(&mut self, blocks: &Stock<Block>) {
+        if self.block.0.is_empty() {
+            self.block = blocks.take();
+            return;
+        }
+        self.block.0.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end == self.block.0.len() {
+            self.block.0.resize(2 * self.end, 0);
+        }
+    }
+
+    /// So many bytes were read into the room.
     pub(super) fn add(&mut self, count: usize) {
         self.end += count;
     }
@@ -57,93 +80,18 @@ impl Buffer {
         }
     }
 
-    /// Moves what is filled to the front, and grows if that alone makes no room.
-    pub(super) fn make_room(&mut self) {
-        if self.end < self.bytes.len() {
-            return;
-        }
-        self.bytes.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        if self.end == self.bytes.len() {
-            self.bytes.resize(2 * self.end, 0);
+    /// Gives the block back if there is nothing in it.
+    pub(super) fn rest(&mut self, blocks: &Stock<Block>) {
+        if self.is_empty() && !self.block.0.is_empty() {
+            (self.start, self.end) = (0, 0);
+            blocks.give(std::mem::take(&mut self.block));
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        (self.start, self.end) = (0, 0);
-    }
-
-    fn is_ordinary(&self) -> bool {
-        self.bytes.len() == BUFFER_SIZE
-    }
-}
-
-/// What one request in flight needs. A connection without a request holds none.
-#[derive(Debug)]
-pub(super) struct Workspace {
-    /// What the client sent.
-    pub(super) inbound: Buffer,
-    /// The head of its request.
-    pub(super) request: RequestHead,
-    /// The request as it goes upstream: head, and as much of the body as is kept for a retry.
-    pub(super) outbound: Vec<u8>,
-    /// What the endpoint sent.
-    pub(super) answer: Buffer,
-    /// The head of its answer.
-    pub(super) response: ResponseHead,
-    /// The answer as it goes downstream.
-    pub(super) reply: Vec<u8>,
-    /// What is remembered of the request.
-    pub(super) record: Record,
-}
-
-/// A thread's workspaces that are not in use.
-#[derive(Debug, Default)]
-pub(super) struct Workspaces {
-    #[expect(clippy::vec_box, reason = "a session holds a pointer, not half a kilobyte")]
-    free: Vec<Box<Workspace>>,
-    buffers: Vec<Buffer>,
-}
-
-impl Workspaces {
-    pub(super) fn take(&mut self) -> Box<Workspace> {
-        self.free.pop().unwrap_or_else(|| {
-            Box::new(Workspace {
-                inbound: Buffer::new(),
-                request: RequestHead::default(),
-                outbound: Vec::with_capacity(BUFFER_SIZE),
-                answer: Buffer::new(),
-                response: ResponseHead::default(),
-                reply: Vec::with_capacity(BUFFER_SIZE),
-                record: Record::default(),
-            })
-        })
-    }
-
-    /// A buffer by itself, empty.
-    pub(super) fn take_buffer(&mut self) -> Buffer {
-        self.buffers.pop().unwrap_or_else(Buffer::new)
-    }
-
-    /// Keeps it for whoever needs one next.
-    pub(super) fn give_buffer(&mut self, mut buffer: Buffer) {
-        if buffer.is_ordinary() && self.buffers.len() < KEPT_MAX {
-            buffer.clear();
-            self.buffers.push(buffer);
-        }
-    }
-
-    /// Keeps it for the next request, unless there are enough or one large message made it grow.
-    pub(super) fn give(&mut self, mut space: Box<Workspace>) {
-        let is_ordinary = space.inbound.is_ordinary()
-            && space.answer.is_ordinary()
-            && space.outbound.capacity() <= 2 * BUFFER_SIZE
-            && space.reply.capacity() <= 2 * BUFFER_SIZE;
-        if is_ordinary && self.free.len() < KEPT_MAX {
-            space.inbound.clear();
-            space.answer.clear();
-            self.free.push(space);
-        }
+    /// Gives the block back, whatever is in it.
+    pub(super) fn clear(&mut self, blocks: &Stock<Block>) {
+        self.start = self.end;
+        self.rest(blocks);
     }
 }
 
@@ -153,26 +101,37 @@ mod tests {
 
     #[test]
     fn a_full_buffer_makes_room_by_moving_first_and_growing_then() {
-        let mut buffer = Buffer::new();
-        buffer.add(BUFFER_SIZE);
-        buffer.consume(BUFFER_SIZE - 5);
-        buffer.make_room();
-        assert_eq!((buffer.filled().len(), buffer.spare().len()), (5, BUFFER_SIZE - 5));
-        buffer.add(BUFFER_SIZE - 5);
-        buffer.make_room();
-        assert_eq!((buffer.filled().len(), buffer.spare().len()), (BUFFER_SIZE, BUFFER_SIZE));
+        let (blocks, mut buffer) = (Stock::default(), Buffer::default());
+        assert_eq!(buffer.room(&blocks).len(), BLOCK_SIZE);
+        buffer.add(BLOCK_SIZE);
+        buffer.consume(BLOCK_SIZE - 5);
+        assert_eq!((buffer.room(&blocks).len(), buffer.filled().len()), (BLOCK_SIZE - 5, 5));
+        buffer.add(BLOCK_SIZE - 5);
+        assert!(!buffer.has_room());
+        assert_eq!((buffer.room(&blocks).len(), buffer.filled().len()), (BLOCK_SIZE, BLOCK_SIZE));
     }
 
     #[test]
-    fn a_grown_workspace_is_not_kept() {
-        let mut spaces = Workspaces::default();
-        let mut space = spaces.take();
-        space.inbound.add(BUFFER_SIZE);
-        space.inbound.make_room();
-        spaces.give(space);
-        assert_eq!(spaces.free.len(), 0);
-        let space = spaces.take();
-        spaces.give(space);
-        assert_eq!(spaces.free.len(), 1);
+    fn an_empty_buffer_that_rests_has_no_memory() {
+        let (blocks, mut buffer) = (Stock::default(), Buffer::default());
+        assert!(buffer.has_room() && buffer.filled().is_empty());
+        buffer.room(&blocks)[0] = 7;
+        buffer.add(1);
+        buffer.rest(&blocks);
+        assert_eq!(buffer.filled(), [7]);
+        buffer.consume(1);
+        buffer.rest(&blocks);
+        assert_eq!((buffer.block.0.len(), format!("{blocks:?}")), (0, "1 spares".to_owned()));
+    }
+
+    #[test]
+    fn a_grown_block_is_not_kept() {
+        let (blocks, mut buffer) = (Stock::default(), Buffer::default());
+        for _ in 0..2 {
+            let room = buffer.room(&blocks).len();
+            buffer.add(room);
+        }
+        buffer.clear(&blocks);
+        assert_eq!((buffer.is_empty(), format!("{blocks:?}")), (true, "0 spares".to_owned()));
     }
 }

@@ -1,19 +1,22 @@
 //! A client's connection: waiting for its next request, and the ways to part from it.
 
 use std::cell::{Cell, OnceCell};
+use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::time::timeout;
 
+use super::alarm::Alarm;
 use super::buffer::Buffer;
 use super::error::{Error, Kind};
-use super::io;
+use super::io::{is_quiet_now, read, readable, wake_by_shutdown};
 use super::per_client::Counted;
 use super::settings::Inbound;
 use super::socket::Socket;
-use crate::http1::{self, Forwarding, Limits, Peer, Progress, RequestHead};
+use super::thread::Thread;
+use crate::http1::{self, Forwarding, Peer, Progress, RequestHead};
 
 /// Bytes that a refused client may still send before it is cut off: what a client with a window
 /// of the usual size has under way when the answer reaches it.
@@ -26,6 +29,8 @@ pub(super) struct Client {
     /// Who is at the other end of the socket: the client, or a proxy in front of us.
     pub(super) socket_address: IpAddr,
     identity: OnceCell<Identity>,
+    /// What its session waits with.
+    pub(super) alarm: Alarm,
     /// The tick of the thread's clock since which it has no request, if it has none.
     idle_since: Cell<Option<u32>>,
 }
@@ -51,6 +56,7 @@ impl Client {
             // An IPv4 client of a dual-stack listener is named as what it is.
             socket_address: address.ip().to_canonical(),
             identity: OnceCell::new(),
+            alarm: Alarm::default(),
             idle_since: Cell::new(None),
         }
     }
@@ -73,54 +79,82 @@ impl Client {
         http1::client_address(request, bytes, address, is_trusted)
     }
 
-    /// Waits for the first byte of a request, holding neither a buffer nor a timer: a connection
-    /// that is idle for too long is closed by the thread, and then there is an end to be read.
+    /// Reads the beginning of the next request. Zero is the end of the connection. This waits with
+    /// neither a buffer nor a timer: a connection that is idle for too long is closed by the
+    /// thread, and then there is an end to be read.
+    pub(super) async fn next(&self, thread: &Thread, inbound: &mut Buffer) -> io::Result<usize> {
+        self.idle_since.set(Some(thread.tick_now()));
+        let read = read(&thread.blocks, &self.stream, inbound).await;
+        self.idle_since.set(None);
+        read
+    }
+
+    /// Waits in the same way for what the connection has to begin with, and takes none of it.
     pub(super) async fn wait(&self, tick: u32) {
         self.idle_since.set(Some(tick));
         // An error is met again by whoever reads.
-        let _ = io::readable(&self.stream).await;
+        let _ = readable(&self.stream).await;
         self.idle_since.set(None);
     }
 
-    /// Reads a request's head. Its first byte is there or on its way; the rest has `in_time`.
+    /// Reads a request's head. Its first byte is there or on its way; the rest has so much time as
+    /// the settings say.
     pub(super) async fn read_head(
         &self,
+        thread: &Thread,
         inbound: &mut Buffer,
         request: &mut RequestHead,
-        limits: &Limits,
-        in_time: Duration,
     ) -> Result<(), Error> {
         request.clear();
-        let reading = async {
+        match parse(thread, inbound, request)? {
+            Progress::Complete => Ok(()),
+            // Boxed, as all that few requests need: a session has room for its longest wait.
+            Progress::Incomplete => Box::pin(self.read_rest(thread, inbound, request)).await,
+        }
+    }
+
+    async fn read_rest(
+        &self,
+        thread: &Thread,
+        inbound: &mut Buffer,
+        request: &mut RequestHead,
+    ) -> Result<(), Error> {
+        let reading = pin!(async {
             loop {
-                let parsed = request.parse(inbound.filled(), limits);
-                match parsed.map_err(|refusal| Error::downstream(Kind::Refused(refusal)))? {
-                    Progress::Complete => return Ok(()),
-                    Progress::Incomplete => {}
-                }
-                match io::read(&self.stream, inbound).await {
+                match read(&thread.blocks, &self.stream, inbound).await {
                     Ok(0) | Err(_) => return Err(Error::downstream(Kind::Gone)),
                     Ok(_) => {}
                 }
+                if parse(thread, inbound, request)? == Progress::Complete {
+                    return Ok(());
+                }
             }
-        };
-        let read = io::within(in_time, reading).await;
-        read.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
+        });
+        let done = self.alarm.within(thread.settings.timeouts.head, reading).await;
+        done.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
+    }
+
+    /// Takes the timer back if there has been no request since before this tick: a busy connection
+    /// keeps it, because setting it anew costs more than a request's head.
+    pub(super) fn rest_if_idle_before(&self, tick: u32) {
+        if self.idle_since.get().is_some_and(|since| since < tick) {
+            self.alarm.clear();
+        }
     }
 
     /// Ends the connection if it has had no request since before tick `oldest`, and none has
     /// arrived.
     pub(super) fn close_if_idle_before(&self, oldest: u32) {
         let is_due = self.idle_since.get().is_some_and(|since| since < oldest);
-        if is_due && io::is_quiet_now(&self.stream) {
-            io::wake_by_shutdown(&self.stream);
+        if is_due && is_quiet_now(&self.stream) {
+            wake_by_shutdown(&self.stream);
         }
     }
 
     /// Returns when the client has left. What it sends meanwhile (the next request) is kept.
-    pub(super) async fn gone(&self, inbound: &mut Buffer) {
+    pub(super) async fn gone(&self, thread: &Thread, inbound: &mut Buffer) {
         while inbound.has_room() {
-            match io::read(&self.stream, inbound).await {
+            match read(&thread.blocks, &self.stream, inbound).await {
                 Ok(0) | Err(_) => return,
                 Ok(_) => {}
             }
@@ -131,21 +165,21 @@ impl Client {
 
     /// Says that no more will come, and lets the client read what was said before its own bytes
     /// make the system reset the connection (RFC 9112 §9.6).
-    pub(super) async fn linger(&self, inbound: &mut Buffer, limit: Duration) {
+    pub(super) async fn linger(&self, thread: &Thread, inbound: &mut Buffer) {
         if self.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
-        let discard = async {
+        let discard = pin!(async {
             let mut total = 0;
             while total < LINGER_BYTES_MAX {
                 inbound.consume(inbound.filled().len());
-                match io::read(&self.stream, inbound).await {
+                match read(&thread.blocks, &self.stream, inbound).await {
                     Ok(0) | Err(_) => return,
                     Ok(count) => total += count,
                 }
             }
-        };
-        let _ = timeout(limit, discard).await;
+        });
+        let _ = self.alarm.within(thread.settings.timeouts.linger, discard).await;
     }
 
     /// Makes closing a reset: the client must not take what it has for the whole answer.
@@ -153,4 +187,10 @@ impl Client {
         // If it fails the connection is gone, which is as clear.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
+}
+
+/// Reads as much of a head as has come.
+fn parse(thread: &Thread, inbound: &Buffer, request: &mut RequestHead) -> Result<Progress, Error> {
+    let parsed = request.parse(inbound.filled(), &thread.settings.limits.head);
+    parsed.map_err(|refusal| Error::downstream(Kind::Refused(refusal)))
 }

@@ -7,48 +7,45 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::Interest;
-use tokio::time::error::Elapsed;
-use tokio::time::timeout;
 
-use super::buffer::Buffer;
+use super::alarm::Alarm;
+use super::buffer::{Block, Buffer};
 use super::pace::Pace;
 use super::socket::Socket;
+use super::stock::Stock;
 use crate::clock;
-
-/// Waits for `future` at most `limit`. What is ready at once costs no timer.
-pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(future);
-    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => timeout(limit, future).await,
-    }
-}
 
 /// Waits until there is something to read: bytes, the end, or an error.
 pub(super) async fn readable(stream: &Socket) -> io::Result<()> {
     poll_fn(|context| stream.poll_read_ready(context)).await
 }
 
-/// Reads once, as soon as there is something. Zero is the end of the stream.
-pub(super) async fn read(stream: &Socket, buffer: &mut Buffer) -> io::Result<usize> {
-    buffer.make_room();
-    loop {
-        match read_now(stream, buffer.spare()) {
-            Ok(count) => {
-                buffer.add(count);
-                return Ok(count);
+/// Reads once, as soon as there is something. Zero is the end of the stream. An empty buffer has no
+/// memory while this waits.
+pub(super) async fn read(
+    blocks: &Stock<Block>,
+    stream: &Socket,
+    buffer: &mut Buffer,
+) -> io::Result<usize> {
+    poll_fn(|context| {
+        loop {
+            match read_now(blocks, stream, buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    buffer.rest(blocks);
+                    ready!(stream.poll_read_ready(context))?;
+                }
+                read => return Poll::Ready(read),
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => readable(stream).await?,
-            Err(error) => return Err(error),
         }
-    }
+    })
+    .await
 }
 
 /// What is there to read.
@@ -63,13 +60,10 @@ pub(super) enum Arrived {
 }
 
 /// Reads once what is there already.
-pub(super) fn arrived(stream: &Socket, buffer: &mut Buffer) -> Arrived {
-    match read_now(stream, buffer.spare()) {
+pub(super) fn arrived(blocks: &Stock<Block>, stream: &Socket, buffer: &mut Buffer) -> Arrived {
+    match read_now(blocks, stream, buffer) {
         Ok(0) => Arrived::End,
-        Ok(count) => {
-            buffer.add(count);
-            Arrived::Bytes
-        }
+        Ok(_) => Arrived::Bytes,
         Err(error) if error.kind() == ErrorKind::WouldBlock => Arrived::Nothing,
         Err(_) => Arrived::End,
     }
@@ -77,23 +71,27 @@ pub(super) fn arrived(stream: &Socket, buffer: &mut Buffer) -> Arrived {
 
 /// Reads once, without waiting. A read that leaves room was the last one until the system reports
 /// again: whatever arrives after it is a new event, and the end of the stream is not forgotten.
-fn read_now(stream: &Socket, room: &mut [u8]) -> io::Result<usize> {
+fn read_now(blocks: &Stock<Block>, stream: &Socket, buffer: &mut Buffer) -> io::Result<usize> {
     let mut taken = None;
     let read = stream.try_io(Interest::READABLE, || {
+        let room = buffer.room(blocks);
         let (count, _) = recv(stream, &mut *room, RecvFlags::empty())?;
         taken = Some(count);
         if count < room.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });
+    buffer.add(taken.unwrap_or(0));
     taken.map_or(read, Ok)
 }
 
 /// Reads once, waiting at most `stall`.
 pub(super) async fn read_within(
-    stall: Duration,
+    (alarm, stall): (&Alarm, Duration),
+    blocks: &Stock<Block>,
     stream: &Socket,
     buffer: &mut Buffer,
 ) -> io::Result<usize> {
-    within(stall, read(stream, buffer)).await?
+    let read = alarm.within(stall, pin!(read(blocks, stream, buffer))).await;
+    read.unwrap_or(Err(ErrorKind::TimedOut.into()))
 }
 
 /// Looks at what is there to read, which stays where it is. Zero is the end of the stream.
@@ -113,45 +111,46 @@ pub(super) fn take_exactly(stream: &Socket, bytes: &mut [u8]) -> io::Result<()> 
 
 /// Reads once, from a client that has to keep its pace.
 pub(super) async fn read_at(
-    pace: &mut Pace,
+    (alarm, pace): (&Alarm, &mut Pace),
+    blocks: &Stock<Block>,
     stream: &Socket,
     buffer: &mut Buffer,
 ) -> io::Result<usize> {
-    let count = in_step(pace, read(stream, buffer)).await?;
-    pace.moved(count);
-    Ok(count)
+    in_step((alarm, pace), pin!(read(blocks, stream, buffer))).await
 }
 
-/// Writes all, to a client that has to keep its pace.
-pub(super) async fn write_all_at(
-    pace: &mut Pace,
+/// Writes once, to a client that has to keep its pace, as soon as something fits.
+pub(super) async fn write_at(
+    (alarm, pace): (&Alarm, &mut Pace),
     stream: &Socket,
-    mut bytes: &[u8],
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = in_step(pace, write_some(stream, bytes)).await?;
-        pace.moved(written);
-        bytes = &bytes[written..];
-    }
-    Ok(())
+    bytes: &[u8],
+) -> io::Result<usize> {
+    in_step((alarm, pace), pin!(write_some(stream, bytes))).await
 }
 
 /// Waits for a client as long as its pace allows. What is ready at once costs neither a timer nor
 /// a look at the clock.
-async fn in_step(
-    pace: &mut Pace,
-    work: impl Future<Output = io::Result<usize>>,
+async fn in_step<F: Future<Output = io::Result<usize>>>(
+    (alarm, pace): (&Alarm, &mut Pace),
+    mut work: Pin<&mut F>,
 ) -> io::Result<usize> {
-    let mut work = pin!(work);
-    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
-        Poll::Ready(done) => done,
+    let mut waiting = None;
+    let done = poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(done),
         Poll::Pending => {
-            let since = clock::now();
-            let done = timeout(pace.patience(), work).await;
-            pace.waited(clock::now().since(since));
-            done?
+            let begun = || {
+                let now = clock::now();
+                (now, now + pace.patience())
+            };
+            let (_, until) = *waiting.get_or_insert_with(begun);
+            alarm.poll(until, context).map(|()| Err(ErrorKind::TimedOut.into()))
         }
+    });
+    let done = done.await;
+    if let Some((since, _)) = waiting {
+        pace.waited(clock::now().since(since));
     }
+    done.inspect(|count| pace.moved(*count))
 }
 
 /// Writes what fits, as soon as something does.
@@ -166,16 +165,21 @@ async fn write_some(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Writes what fits now, after waiting at most `stall` for room.
-pub(super) async fn write(stall: Duration, stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match write_now(stream, bytes) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let writable = poll_fn(|context| stream.poll_write_ready(context));
-                timeout(stall, writable).await??;
-            }
-            written => return written,
-        }
+/// Writes what fits, after waiting at most `stall` for room.
+pub(super) async fn write(
+    (alarm, stall): (&Alarm, Duration),
+    stream: &Socket,
+    bytes: &[u8],
+) -> io::Result<usize> {
+    let written = alarm.within(stall, pin!(write_some(stream, bytes))).await;
+    written.unwrap_or(Err(ErrorKind::TimedOut.into()))
+}
+
+/// Writes what fits at once, which may be nothing.
+pub(super) fn write_at_once(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
+    match write_now(stream, bytes) {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+        written => written,
     }
 }
 
@@ -193,12 +197,12 @@ fn write_now(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
 
 /// Writes all, as long as each `stall` brings some progress.
 pub(super) async fn write_all(
-    stall: Duration,
+    (alarm, stall): (&Alarm, Duration),
     stream: &Socket,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let written = write(stall, stream, bytes).await?;
+        let written = write((alarm, stall), stream, bytes).await?;
         bytes = &bytes[written..];
     }
     Ok(())

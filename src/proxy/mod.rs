@@ -35,6 +35,8 @@ mod session;
 pub mod settings;
 mod snapshot;
 mod socket;
+mod space;
+mod stock;
 mod thread;
 mod tries;
 mod tunnel;

@@ -26,13 +26,8 @@ pub(super) struct Reply<'a> {
     pub(super) date: &'a [u8; 29],
 }
 
-/// Writes the answer to a request that failed; returns how long its body is.
-pub(super) fn write_answer(
-    out: &mut Vec<u8>,
-    error: Error,
-    status: u16,
-    reply: Reply<'_>,
-) -> usize {
+/// The answer to a request that failed, and how long its body is.
+pub(super) fn answer(error: Error, status: u16, reply: Reply<'_>) -> (Vec<u8>, usize) {
     let body = body(error, status, reply);
     let (media_type, length) = (media_type(reply.form), body.len());
     // A failure is not to be kept, whatever its status and form.
@@ -50,23 +45,22 @@ pub(super) fn write_answer(
         }
         _ => {}
     }
-    write_head(out, status, &fields, reply);
+    let mut answer = head(status, &fields, reply);
     if reply.method == Method::Head {
-        return 0;
+        return (answer, 0);
     }
-    out.extend_from_slice(body.as_bytes());
-    length
+    answer.extend_from_slice(body.as_bytes());
+    (answer, length)
 }
 
-/// Writes the answer to `OPTIONS` with `Max-Forwards: 0`: it asks us, not an endpoint
+/// The answer to `OPTIONS` with `Max-Forwards: 0`: it asks us, not an endpoint
 /// (RFC 9110 §7.6.2).
-pub(super) fn write_options(out: &mut Vec<u8>, reply: Reply<'_>) {
-    write_head(out, 204, ALLOW, reply);
+pub(super) fn options(reply: Reply<'_>) -> Vec<u8> {
+    head(204, ALLOW, reply)
 }
 
-fn write_head(out: &mut Vec<u8>, status: u16, fields: &str, reply: Reply<'_>) {
-    out.clear();
-    out.extend_from_slice(format!("HTTP/1.1 {status} {}\r\nDate: ", reason(status)).as_bytes());
+fn head(status: u16, fields: &str, reply: Reply<'_>) -> Vec<u8> {
+    let mut out = format!("HTTP/1.1 {status} {}\r\nDate: ", reason(status)).into_bytes();
     out.extend_from_slice(reply.date);
     out.extend_from_slice(b"\r\nX-Request-Id: ");
     out.extend_from_slice(reply.request_id.as_bytes());
@@ -76,6 +70,7 @@ fn write_head(out: &mut Vec<u8>, status: u16, fields: &str, reply: Reply<'_>) {
         Persistence::KeepAlive => b"Connection: keep-alive\r\n\r\n".as_slice(),
         Persistence::Close => b"Connection: close\r\n\r\n",
     });
+    out
 }
 
 const fn media_type(form: Form) -> &'static str {

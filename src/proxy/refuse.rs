@@ -1,6 +1,5 @@
 //! Answers of our own, to a client whose request no endpoint answers.
 
-use super::buffer::Workspace;
 use super::client::Client;
 use super::counters::Count;
 use super::error::Error;
@@ -8,6 +7,7 @@ use super::failures::Subject;
 use super::io;
 use super::problem::{self, Reply};
 use super::session::After;
+use super::space::RequestSpace;
 use super::thread::Thread;
 use crate::http1::{Framing, Persistence, RequestId};
 
@@ -15,7 +15,7 @@ use crate::http1::{Framing, Persistence, RequestId};
 pub(super) async fn refuse(
     thread: &Thread,
     client: &Client,
-    space: &mut Workspace,
+    space: &mut RequestSpace,
     error: Error,
     (request_id, persistence): (&RequestId, Persistence),
 ) -> After {
@@ -27,45 +27,43 @@ pub(super) async fn refuse(
         return After::Close;
     };
     let persistence = if thread.is_draining() { Persistence::Close } else { persistence };
-    let (method, date) = (space.request.method(), &thread.date());
+    let (method, date) = (space.head.method(), &thread.date());
     let form = space.record.form();
     let reply = Reply { method, persistence, form, request_id, date };
-    let length = problem::write_answer(&mut space.reply, error, status, reply);
+    let (answer, length) = problem::answer(error, status, reply);
     thread.tally.add_answer(status);
-    say(thread, client, space, (status, length), persistence).await
+    say(thread, client, space, (&answer, status, length), persistence).await
 }
 
-/// Answers `OPTIONS` that was meant for us.
+/// Answers `OPTIONS` that was meant for us, whose head is used up.
 pub(super) async fn answer_options(
     thread: &Thread,
     client: &Client,
-    space: &mut Workspace,
+    space: &mut RequestSpace,
     request_id: &RequestId,
 ) -> After {
     // With a body, finding where the next request begins is not worth the trouble.
-    let persistence = match space.request.framing() {
-        Framing::Empty | Framing::Length(0) => space.request.persistence(),
+    let persistence = match space.head.framing() {
+        Framing::Empty | Framing::Length(0) => space.head.persistence(),
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Persistence::Close,
     };
-    space.inbound.consume(space.request.len());
-    let (method, date) = (space.request.method(), &thread.date());
+    let (method, date) = (space.head.method(), &thread.date());
     let form = space.record.form();
     let reply = Reply { method, persistence, form, request_id, date };
-    problem::write_options(&mut space.reply, reply);
     thread.tally.add_answer(204);
-    say(thread, client, space, (204, 0), persistence).await
+    say(thread, client, space, (&problem::options(reply), 204, 0), persistence).await
 }
 
-/// Sends the answer in `reply`, of this status and with a body of this length.
+/// Sends an answer of this status and with a body of this length.
 async fn say(
     thread: &Thread,
     client: &Client,
-    space: &mut Workspace,
-    (status, length): (u16, usize),
+    space: &mut RequestSpace,
+    (answer, status, length): (&[u8], u16, usize),
     persistence: Persistence,
 ) -> After {
-    let stall = thread.settings.timeouts.stall;
-    let said = io::write_all(stall, &client.stream, &space.reply).await;
+    let patience = (&client.alarm, thread.settings.timeouts.stall);
+    let said = io::write_all(patience, &client.stream, answer).await;
     if said.is_ok() {
         let notes = &mut space.record.trail.notes;
         (notes.status, notes.sent) = (Some(status), length as u64);

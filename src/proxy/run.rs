@@ -10,9 +10,8 @@ use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
-use tokio_util::task::TaskTracker;
 
 use super::client::Client;
 use super::counters::Tally;
@@ -81,25 +80,31 @@ pub(super) fn run(
 
 /// Carries traffic until told otherwise.
 async fn carry(thread: &Rc<Thread>, listener: TcpListener, orders: &mut watch::Receiver<Order>) {
-    let sessions = TaskTracker::new();
     let order = tokio::select! {
         biased;
         order = next_order(orders) => order,
-        () = accept(thread, &listener, &sessions) => None,
+        () = accept(thread, &listener) => None,
     };
     let Some(limit) = order else { return };
-    accept_last(thread, &listener, &sessions).await;
+    accept_last(thread, &listener).await;
     drop(listener);
     thread.drain();
-    sessions.close();
     tokio::select! {
         biased;
-        () = sessions.wait() => {}
+        () = all_parted(thread) => {}
         () = sleep(limit) => {
-            tracing::info!(thread = thread.index, cut = sessions.len(), "drain deadline reached");
+            let cut = thread.connected();
+            tracing::info!(thread = thread.index, cut, "drain deadline reached");
         }
         // Whoever asked for the drain has lost patience.
         _ = orders.changed() => {}
+    }
+}
+
+/// Returns when no client is left.
+async fn all_parted(thread: &Thread) {
+    while thread.connected() > 0 {
+        thread.parted.notified().await;
     }
 }
 
@@ -121,23 +126,23 @@ async fn follow_pool(thread: &Thread, mut pool: watch::Receiver<Arc<Pool>>) {
 }
 
 /// Accepts clients as long as there is room for them.
-async fn accept(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTracker) {
+async fn accept(thread: &Rc<Thread>, listener: &TcpListener) {
     loop {
         while !thread.has_room() {
             thread.parted.notified().await;
         }
         match listener.accept().await {
-            Ok((stream, address)) => admit(thread, sessions, stream.into(), address),
+            Ok((stream, address)) => admit(thread, stream.into(), address),
             Err(error) => recover(thread, &error).await,
         }
     }
 }
 
 /// Accepts what waits already.
-async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener, sessions: &TaskTracker) {
+async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener) {
     for _ in 0..LAST_ACCEPTS_MAX {
         match timeout(Duration::ZERO, listener.accept()).await {
-            Ok(Ok((stream, address))) => admit(thread, sessions, stream.into(), address),
+            Ok(Ok((stream, address))) => admit(thread, stream.into(), address),
             Ok(Err(_)) | Err(_) => return,
         }
     }
@@ -145,7 +150,7 @@ async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener, sessions: &Tas
 
 /// Takes a client in, who is known by the socket's address unless a PROXY header has to come. One
 /// that may not stay is refused at once.
-fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: Socket, address: SocketAddr) {
+fn admit(thread: &Rc<Thread>, stream: Socket, address: SocketAddr) {
     thread.enter();
     let parting = Parting(Rc::clone(thread));
     let client = Rc::new(Client::new(stream, address));
@@ -154,7 +159,7 @@ fn admit(thread: &Rc<Thread>, sessions: &TaskTracker, stream: Socket, address: S
         return thread.refuse_connection(error, &client, client.socket_address);
     }
     thread.remember(&client);
-    sessions.spawn_local(async move {
+    spawn_local(async move {
         let Parting(thread) = &parting;
         if !is_announced || introduce(thread, &client).await {
             serve(thread, &client).await;

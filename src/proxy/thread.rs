@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use super::access_log::Lines;
-use super::buffer::{Buffer, Workspace, Workspaces};
+use super::buffer::Block;
 use super::client::Client;
 use super::counters::{Count, Tally};
 use super::engine::Starting;
@@ -21,6 +21,8 @@ use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
 use super::snapshot::{Leaving, Snapshot};
+use super::space::{AnswerSpace, RequestSpace};
+use super::stock::Stock;
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
@@ -56,7 +58,10 @@ pub(super) struct Thread {
     pub(super) parted: Notify,
     clients: RefCell<Vec<Weak<Client>>>,
     connected: Cell<usize>,
-    spaces: RefCell<Workspaces>,
+    /// Memory for what is in flight; what only waits has none.
+    pub(super) blocks: Stock<Block>,
+    pub(super) requests: Stock<Box<RequestSpace>>,
+    pub(super) answers: Stock<Box<AnswerSpace>>,
     budget: RefCell<Budget>,
     held: Cell<Held>,
     random: RefCell<fastrand::Rng>,
@@ -106,7 +111,9 @@ impl Thread {
             parted: Notify::new(),
             clients: RefCell::default(),
             connected: Cell::new(0),
-            spaces: RefCell::default(),
+            blocks: Stock::default(),
+            requests: Stock::default(),
+            answers: Stock::default(),
             budget: RefCell::new(budget),
             held: Cell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
@@ -139,10 +146,15 @@ impl Thread {
         self.snapshot.borrow().number
     }
 
-    /// Picks an endpoint from the snapshot of now.
-    pub(super) fn pick(&self, tried: &Tried, ties: Ties) -> (u64, Option<Rc<Upstream>>) {
+    /// Picks an endpoint from the newest snapshot.
+    pub(super) fn pick(
+        &self,
+        tried: &Tried,
+        ties: Ties,
+        now: Instant,
+    ) -> (u64, Option<Rc<Upstream>>) {
         let snapshot = self.snapshot.borrow();
-        let ask = Ask { thread: self.index, tried, ties, draw: self.draw(), now: clock::now() };
+        let ask = Ask { thread: self.index, tried, ties, draw: self.draw(), now };
         let mut turn = self.turn.get();
         let picked = snapshot.pick(ask, &mut turn);
         self.turn.set(turn);
@@ -180,6 +192,7 @@ impl Thread {
     fn sweep_clients(&self, oldest: u32) {
         self.clients.borrow_mut().retain(|client| match client.upgrade() {
             Some(client) => {
+                client.rest_if_idle_before(self.tick.get());
                 client.close_if_idle_before(oldest);
                 true
             }
@@ -226,25 +239,14 @@ impl Thread {
         self.parted.notify_one();
     }
 
+    /// How many clients are connected.
+    pub(super) fn connected(&self) -> usize {
+        self.connected.get()
+    }
+
     /// Whether one more client may connect.
     pub(super) fn has_room(&self) -> bool {
         self.connected.get() < self.share(self.settings.limits.connections_max)
-    }
-
-    pub(super) fn take_space(&self) -> Box<Workspace> {
-        self.spaces.borrow_mut().take()
-    }
-
-    pub(super) fn give_space(&self, space: Box<Workspace>) {
-        self.spaces.borrow_mut().give(space);
-    }
-
-    pub(super) fn take_buffer(&self) -> Buffer {
-        self.spaces.borrow_mut().take_buffer()
-    }
-
-    pub(super) fn give_buffer(&self, buffer: Buffer) {
-        self.spaces.borrow_mut().give_buffer(buffer);
     }
 
     pub(super) fn earn_retry(&self) {

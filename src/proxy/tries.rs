@@ -21,6 +21,8 @@ pub(super) struct Tries<'a> {
     client: &'a Client,
     repeat: Repeat,
     ties: Ties,
+    /// When this try began: reading a clock costs more than picking an endpoint.
+    now: Instant,
     /// When the answer must have begun, whatever happens until then.
     deadline: Instant,
     tried: Tried,
@@ -64,12 +66,14 @@ impl<'a> Tries<'a> {
         repeat: Repeat,
         ties: Ties,
     ) -> Self {
+        let now = clock::now();
         Self {
             thread,
             client,
             repeat,
             ties,
-            deadline: clock::now() + thread.settings.timeouts.total,
+            now,
+            deadline: now + thread.settings.timeouts.total,
             tried: Tried::default(),
             reuse: match repeat {
                 Repeat::Idempotent => Reuse::Allowed,
@@ -84,7 +88,7 @@ impl<'a> Tries<'a> {
 
     /// The endpoint for the next try, or `None` if every one was tried or none serves.
     pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
-        let (snapshot, picked) = self.thread.pick(&self.tried, self.ties);
+        let (snapshot, picked) = self.thread.pick(&self.tried, self.ties, self.now);
         self.snapshot = snapshot;
         if picked.is_none() && self.tried.is_empty() {
             self.failure = None;
@@ -95,6 +99,11 @@ impl<'a> Tries<'a> {
     /// Whether the next try may use a connection that carried requests before.
     pub(super) fn reuse(&self) -> Reuse {
         self.reuse
+    }
+
+    /// When this try began.
+    pub(super) fn now(&self) -> Instant {
+        self.now
     }
 
     /// When the answer must have begun.
@@ -110,6 +119,7 @@ impl<'a> Tries<'a> {
         notes: &mut Notes,
     ) -> Result<(), Error> {
         let Fault { failure, progress, upstream, is_reused } = fault;
+        self.now = clock::now();
         self.failure = Some(failure);
         if is_reused && failure == Failure::Reset {
             // It says nothing about the endpoint but that the others may be closed, too.
@@ -139,9 +149,9 @@ impl<'a> Tries<'a> {
         upload: &mut Upload<'_>,
         notes: &mut Notes,
     ) -> Result<(), Error> {
+        let since = self.now;
         let (until, pause) = self.hold(upload.bytes())?;
-        let now = clock::now();
-        if now >= until {
+        if since >= until {
             return Err(reason(self.failure, Kind::NoneInTime));
         }
         self.tried.clear();
@@ -152,10 +162,11 @@ impl<'a> Tries<'a> {
         let waited = tokio::select! {
             biased;
             () = self.thread.changed.notified() => Ok(()),
-            () = sleep(pause.min(until.since(now))) => Ok(()),
+            () = sleep(pause.min(until.since(since))) => Ok(()),
             () = upload.gone(self.client) => Err(Error::downstream(Kind::Gone)),
         };
-        notes.note_held(clock::now().since(now));
+        self.now = clock::now();
+        notes.note_held(self.now.since(since));
         waited
     }
 
@@ -170,7 +181,7 @@ impl<'a> Tries<'a> {
             none => {
                 let place = self.thread.hold(bytes);
                 let place = place.ok_or_else(|| reason(self.failure, Kind::HoldFull))?;
-                let until = (clock::now() + limits.timeout).min(self.deadline);
+                let until = (self.now + limits.timeout).min(self.deadline);
                 none.insert(Hold { _place: place, until, pause: limits.pause_first })
             }
         };
@@ -181,7 +192,7 @@ impl<'a> Tries<'a> {
         Means {
             untried: self.thread.has_untried(&self.tried),
             tries: self.left,
-            budget: self.thread.has_retry(clock::now()),
+            budget: self.thread.has_retry(self.now),
         }
     }
 }

@@ -9,6 +9,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::time::sleep;
 
 use super::access_log::Trail;
+use super::buffer::Buffer;
 use super::client::Client;
 use super::error::Side;
 use super::io::{Arrived, arrived, readable, write_all};
@@ -88,14 +89,15 @@ impl Tunnel<'_> {
         };
         loop {
             readable(from).await.map_err(|_| from_gone)?;
-            let mut buffer = self.thread.take_buffer();
-            let found = arrived(from, &mut buffer);
+            let mut buffer = Buffer::default();
+            let found = arrived(&self.thread.blocks, from, &mut buffer);
             if found == Arrived::Bytes {
                 self.moved.set(clock::now());
-                write_all(self.idle.get(), to, buffer.filled()).await.map_err(|_| to_gone)?;
+                let patience = (&self.client.alarm, self.idle.get());
+                write_all(patience, to, buffer.filled()).await.map_err(|_| to_gone)?;
                 self.count(way, buffer.filled().len());
             }
-            self.thread.give_buffer(buffer);
+            buffer.clear(&self.thread.blocks);
             if found == Arrived::End {
                 break;
             }

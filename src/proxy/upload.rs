@@ -1,7 +1,6 @@
 //! The request on its way upstream: written once, kept as long as it may have to be sent again.
 
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use super::buffer::Buffer;
 use super::client::Client;
@@ -17,8 +16,8 @@ use crate::pool::{self, Repeat};
 const PIECE_MAX: usize = 17 * 1024;
 
 /// A request that is being sent.
-#[derive(Debug)]
 pub(super) struct Upload<'a> {
+    thread: &'a Thread,
     inbound: &'a mut Buffer,
     /// Head and body as they go upstream. For another try this is written again from its start.
     outbound: &'a mut Vec<u8>,
@@ -31,9 +30,6 @@ pub(super) struct Upload<'a> {
     /// Bytes of the body until now.
     total: &'a mut u64,
     replay: pool::Body,
-    body_max: u64,
-    replay_max: usize,
-    stall: Duration,
     /// How slowly the client may send.
     pace: Pace,
 }
@@ -51,11 +47,11 @@ impl<'a> Upload<'a> {
     /// Takes over a request whose head has just been written to `outbound`, with as much of its
     /// body as came along with the head.
     pub(super) fn begin(
+        thread: &'a Thread,
         inbound: &'a mut Buffer,
         outbound: &'a mut Vec<u8>,
         total: &'a mut u64,
         request: &RequestHead,
-        thread: &Thread,
     ) -> Result<Self, Error> {
         *total = 0;
         let settings = &thread.settings;
@@ -69,6 +65,7 @@ impl<'a> Upload<'a> {
             return Err(Error::downstream(Kind::LargeBody));
         }
         let mut upload = Self {
+            thread,
             inbound,
             outbound,
             written: 0,
@@ -77,15 +74,20 @@ impl<'a> Upload<'a> {
             framing,
             total,
             replay: pool::Body::Replayable,
-            body_max,
-            replay_max: settings.retry.replay_max,
-            stall: settings.timeouts.stall,
             pace,
         };
         if !upload.body.is_done() {
             upload.absorb()?;
         }
         Ok(upload)
+    }
+
+    /// Sends what is there, as far as the system takes it at once: mostly the whole request.
+    pub(super) fn send_at_once(&mut self, link: &Link) -> Result<(), Stopped> {
+        let rest = &self.outbound[self.written..];
+        let written = io::write_at_once(link.stream(), rest);
+        self.moved(written.map_err(|_| Stopped::Endpoint)?);
+        Ok(())
     }
 
     /// Sends the rest, reading from the client as the endpoint takes it.
@@ -96,7 +98,7 @@ impl<'a> Upload<'a> {
         repeat: Repeat,
     ) -> Result<(), Stopped> {
         loop {
-            self.flush(link).await?;
+            self.flush(client, link).await?;
             if self.body.is_done() {
                 return Ok(());
             }
@@ -117,7 +119,7 @@ impl<'a> Upload<'a> {
 
     /// Returns when the client has left.
     pub(super) async fn gone(&mut self, client: &Client) {
-        client.gone(self.inbound).await;
+        client.gone(self.thread, self.inbound).await;
     }
 
     /// Begins another try.
@@ -153,21 +155,26 @@ impl<'a> Upload<'a> {
         self.outbound.len() + self.inbound.filled().len()
     }
 
-    async fn flush(&mut self, link: &Link) -> Result<(), Stopped> {
+    async fn flush(&mut self, client: &Client, link: &Link) -> Result<(), Stopped> {
+        let patience = (&client.alarm, self.thread.settings.timeouts.stall);
         while self.written < self.outbound.len() {
             let rest = &self.outbound[self.written..];
-            let written = io::write(self.stall, link.stream(), rest).await;
-            self.written += written.map_err(|_| Stopped::Endpoint)?;
-            self.is_begun = true;
+            let written = io::write(patience, link.stream(), rest).await;
+            self.moved(written.map_err(|_| Stopped::Endpoint)?);
         }
         Ok(())
+    }
+
+    fn moved(&mut self, count: usize) {
+        self.written += count;
+        self.is_begun |= count > 0;
     }
 
     /// Before more is read: what was written is kept if all of it may be needed again.
     fn forget(&mut self, repeat: Repeat) {
         let is_kept = repeat == Repeat::Idempotent
             && self.replay == pool::Body::Replayable
-            && self.outbound.len() + PIECE_MAX <= self.replay_max;
+            && self.outbound.len() + PIECE_MAX <= self.thread.settings.retry.replay_max;
         if !is_kept {
             self.replay = pool::Body::Gone;
             self.outbound.clear();
@@ -176,7 +183,8 @@ impl<'a> Upload<'a> {
     }
 
     async fn read(&mut self, client: &Client) -> Result<(), Error> {
-        match io::read_at(&mut self.pace, &client.stream, self.inbound).await {
+        let (blocks, pace) = (&self.thread.blocks, (&client.alarm, &mut self.pace));
+        match io::read_at(pace, blocks, &client.stream, self.inbound).await {
             Ok(0) => Err(Error::downstream(Kind::Gone)),
             Ok(_) => self.absorb(),
             Err(error) if error.kind() == ErrorKind::TimedOut => {
@@ -192,7 +200,7 @@ impl<'a> Upload<'a> {
         let decoded = self.body.decode(self.inbound.filled_mut()).map_err(refused)?;
         let data = &self.inbound.filled()[decoded.data];
         *self.total += data.len() as u64;
-        if *self.total > self.body_max {
+        if *self.total > self.thread.settings.limits.body_max {
             return Err(Error::downstream(Kind::LargeBody));
         }
         frame(self.outbound, data, self.framing);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::access_log;
 use super::io;
@@ -161,7 +162,8 @@ impl Upstream {
         if let Some(connection) = idle {
             return Ok(Link { seat, connection, is_reused: true });
         }
-        let connection = seat.0.open(connect).await?;
+        // Boxed: a session has room for its longest wait, and connections are mostly reused.
+        let connection = Box::pin(seat.0.open(connect)).await?;
         Ok(Link { seat, connection, is_reused: false })
     }
 
@@ -182,7 +184,7 @@ impl Upstream {
 
     async fn open(&self, limit: Duration) -> Result<Rc<Connection>, Failure> {
         let since = clock::now();
-        let connected = io::within(limit, Socket::connect(&self.address)).await;
+        let connected = timeout(limit, Socket::connect(&self.address)).await;
         let stream = connected
             .map_err(|_| Failure::ConnectTimedOut)?
             .map_err(|error| Failure::of_connect(&error))?;

@@ -85,9 +85,8 @@ fn answer(error: Error, method: Method, form: Form) -> (String, String) {
     let id = RequestId::try_from(b"an-id".as_slice()).unwrap();
     let date = b"Sun, 06 Nov 1994 08:49:37 GMT";
     let reply = Reply { method, persistence: Persistence::Close, form, request_id: &id, date };
-    let mut out = Vec::new();
-    write_answer(&mut out, error, error.status().unwrap(), reply);
-    let text = String::from_utf8(out).unwrap();
+    let (answer, _) = super::answer(error, error.status().unwrap(), reply);
+    let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     (head.to_owned(), body.to_owned())
 }

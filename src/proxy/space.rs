@@ -1,0 +1,57 @@
+//! What a request and its answer need while they are in flight, taken from the thread's stocks.
+
+use super::buffer::BLOCK_SIZE;
+use super::record::Record;
+use super::stock::Spare;
+use crate::http1::{RequestHead, ResponseHead};
+
+/// Bytes that a head with a small body takes: most need no more, and more grows.
+const USUAL: usize = 2 * 1024;
+
+/// Room for what is written that is still worth keeping: a block, framed, and a head before it.
+const KEPT_ROOM_MAX: usize = 2 * BLOCK_SIZE;
+
+/// What one request needs until it is answered.
+#[derive(Debug)]
+pub(super) struct RequestSpace {
+    pub(super) head: RequestHead,
+    /// The request as it goes upstream: head, and as much of the body as is kept for a retry.
+    pub(super) outbound: Vec<u8>,
+    /// What is remembered of the request.
+    pub(super) record: Record,
+}
+
+/// What one answer needs from its first byte on.
+#[derive(Debug)]
+pub(super) struct AnswerSpace {
+    pub(super) head: ResponseHead,
+    /// The answer as it goes downstream.
+    pub(super) reply: Vec<u8>,
+}
+
+impl Spare for Box<RequestSpace> {
+    fn fresh() -> Self {
+        Self::new(RequestSpace {
+            head: RequestHead::default(),
+            outbound: Vec::with_capacity(USUAL),
+            record: Record::default(),
+        })
+    }
+
+    fn reset(&mut self) -> bool {
+        self.outbound.clear();
+        self.outbound.capacity() <= KEPT_ROOM_MAX
+    }
+}
+
+impl Spare for Box<AnswerSpace> {
+    fn fresh() -> Self {
+        Self::new(AnswerSpace { head: ResponseHead::default(), reply: Vec::with_capacity(USUAL) })
+    }
+
+    fn reset(&mut self) -> bool {
+        self.reply.clear();
+        self.head.clear();
+        self.reply.capacity() <= KEPT_ROOM_MAX
+    }
+}
