@@ -65,6 +65,8 @@ stories! {
     lost_answers_count,
     missing_from_a_list,
     newborn_never_serves,
+    newborn_slower_than_the_others,
+    newborns_all_slower_than_before,
     newborns_crash,
     no_surge,
     order_drain,

@@ -8,7 +8,8 @@ use super::health::Verdict;
 use super::plan::LAUNCHING_MAX;
 use super::{
     Change, DEPARTED_MAX, Finding, Fleet, Group, Handover, Health, Instance, InstanceId,
-    LaunchToken, Ownership, Phase, Reason, Repointing, Slot, Spec, Step, Tracked, Unseen, Vitals,
+    LaunchToken, Origin, Ownership, Phase, Reason, Repointing, Slot, Spec, Step, Tracked, Unseen,
+    Vitals,
 };
 use crate::clock::Instant;
 
@@ -140,7 +141,8 @@ impl Fleet {
         self.unseen.retain(|unseen| unseen.launch.is_none() || unseen.launch != instance.token);
         let was_launched_by_us =
             instance.token.as_ref().is_some_and(|token| self.launches.remove(token).is_some());
-        let end = self.track(instance, now);
+        let origin = if was_launched_by_us { Origin::Launched } else { Origin::Found };
+        let end = self.track(instance, origin, now);
         // What ended before we came says nothing about what we would launch now, and what came
         // back was launched long ago: neither is a newborn that failed.
         match end {
@@ -181,7 +183,7 @@ impl Fleet {
             Ok(instance) if self.get(&instance.id).is_some() => {}
             Ok(instance) => {
                 let id = instance.id.clone();
-                if let Some(how) = self.track(instance, now) {
+                if let Some(how) = self.track(instance, Origin::Launched, now) {
                     self.failed(&id, Reason::Gone(how), now);
                 }
             }
@@ -197,7 +199,7 @@ impl Fleet {
 
     /// Starts to follow an instance: one just launched, or one that an earlier controller left.
     /// Returns how it ended, if it did already.
-    fn track(&mut self, instance: Instance, now: Instant) -> Option<String> {
+    fn track(&mut self, instance: Instance, origin: Origin, now: Instant) -> Option<String> {
         let id = instance.id.clone();
         let end = match &instance.vitals {
             Vitals::Gone(how) => Some(how.clone()),
@@ -213,6 +215,7 @@ impl Fleet {
             last_good: None,
             backend: None,
             repointing: Repointing::Idle,
+            origin,
         };
         self.journal.push(tracked.entered_from(None));
         self.tracked.insert(tracked);
@@ -267,7 +270,13 @@ impl Fleet {
         let Some(tracked) = self.get(id) else { return };
         let group = tracked.instance.slot.group;
         match &tracked.phase {
-            Phase::Starting => self.history(group).newborns.served(),
+            Phase::Starting => {
+                let took = now.since(tracked.first_seen);
+                let took = Some(took).filter(|_| tracked.origin == Origin::Launched);
+                let history = self.history(group);
+                history.newborns.served();
+                took.into_iter().for_each(|took| history.boots.served(took));
+            }
             Phase::Condemned(reason) if self.may_return(tracked, reason, spec) => {}
             _ => return,
         }

@@ -5,6 +5,7 @@
 //! data. The controller folds events in with [`Fleet::observe`], asks for a [`Plan`], records each
 //! action with [`Fleet::begin`] and then executes it.
 
+mod boots;
 mod budget;
 mod event;
 mod health;
@@ -27,6 +28,7 @@ pub use plan::{Action, Hold, Plan, plan};
 pub use spec::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 
 use crate::clock::Instant;
+use boots::Boots;
 use budget::{Budget, Newborns};
 use members::Groups;
 use phase::Step;
@@ -119,6 +121,16 @@ pub struct Tracked {
     pub backend: Option<SocketAddr>,
     /// Whether it is being told where to relay to.
     repointing: Repointing,
+    origin: Origin,
+}
+
+/// Whether we know how long it has been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// We launched it.
+    Launched,
+    /// It was there, or a launch of an earlier controller made it.
+    Found,
 }
 
 /// How far telling a forwarder about the backend is.
@@ -155,6 +167,7 @@ struct Unseen {
 struct History {
     budget: Budget,
     newborns: Newborns,
+    boots: Boots,
     /// The slots that were filled once: filling one of them again is a replacement.
     filled: BTreeSet<u32>,
 }
@@ -292,7 +305,9 @@ impl Fleet {
         if *reason == Reason::NeverServed
             && let Some(group) = self.group_of_newborn(id)
         {
-            self.history(group).newborns.failed(reason.to_string(), now);
+            let history = self.history(group);
+            history.newborns.failed(reason.to_string(), now);
+            history.boots.missed();
         }
         self.step(id, Step::Terminate(reason.clone()), now);
     }

@@ -67,7 +67,7 @@ pub enum Reason {
     Unresponsive,
     /// Its own health check answers with an error of its own.
     Unhealthy(u16),
-    /// It did not pass a probe within the launch timeout.
+    /// It did not pass a probe in time: see `launch_timeout`.
     NeverServed,
     /// It is beyond the desired size.
     Surplus,
@@ -114,7 +114,7 @@ impl fmt::Display for Reason {
             Self::Refused => formatter.write_str("refuses connections"),
             Self::Unresponsive => formatter.write_str("does not answer its health check"),
             Self::Unhealthy(status) => write!(formatter, "its health check answers {status}"),
-            Self::NeverServed => formatter.write_str("did not serve within the launch timeout"),
+            Self::NeverServed => formatter.write_str("did not serve in time"),
             Self::Surplus => formatter.write_str("beyond the desired size"),
             Self::Duplicate => formatter.write_str("its slot is filled by another"),
             Self::Revenant => formatter.write_str("was replaced, and came back"),

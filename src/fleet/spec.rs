@@ -59,7 +59,8 @@ pub struct GroupSpec {
     pub ownership: Ownership,
     /// In which order an instance and its successor live.
     pub handover: Handover,
-    /// How long a newborn has until its first good probe.
+    /// How long a newborn has until its first good probe, at the most: once enough have served,
+    /// their times say what is long.
     pub launch_timeout: Duration,
     /// How long requests in flight have before their instance is ended all the same.
     pub drain_timeout: Duration,

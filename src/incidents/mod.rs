@@ -76,7 +76,7 @@ pub enum Cause {
     Unresponsive,
     /// Its health check answered with an error.
     Unhealthy,
-    /// It did not serve within the launch timeout.
+    /// It did not serve in time.
     NeverServed,
     /// Nothing failed: the operator asked for it.
     Ordered,

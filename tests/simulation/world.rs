@@ -382,7 +382,8 @@ fn spec(rng: &mut fastrand::Rng) -> Spec {
         standby: rng.choice([0, 0, 1, 2]).expect("there are choices"),
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: rng.u32(0..=2) },
-        launch_timeout: Duration::from_secs(5),
+        // From the longer ones a shorter is learned.
+        launch_timeout: Duration::from_secs(rng.choice([5, 12, 25]).expect("there are choices")),
         drain_timeout: Duration::from_secs(2),
         settle: SETTLE,
         thresholds: Thresholds { healthy: rng.u32(1..=2), refused: 2, unresponsive: 3 },

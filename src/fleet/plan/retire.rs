@@ -49,7 +49,8 @@ impl Draft<'_> {
     }
 
     fn judge_newborn(&mut self, tracked: &Tracked) {
-        let deadline = tracked.since + self.spec_of(tracked).launch_timeout;
+        let boots = &self.observed.history[&tracked.instance.slot.group].boots;
+        let deadline = tracked.since + boots.deadline(self.spec_of(tracked).launch_timeout);
         if self.is_beyond_slots(tracked) {
             self.end_newborn(tracked, &Reason::Surplus);
         } else if self.is_duplicate_newborn(tracked) {
