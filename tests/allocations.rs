@@ -5,8 +5,8 @@ use std::time::Duration;
 use allocation_counter::measure;
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchToken,
-    Operation, Ownership, Plan, Probe, Slot, Spec, Thresholds, Vitals, plan,
+    Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchOn,
+    LaunchToken, Operation, Ownership, Plan, Probe, Slot, Spec, Thresholds, Vitals, plan,
 };
 use many::{instance, probed, serving, spec};
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::server::Server;
 use super::value::{Count, Span};
 use crate::controller;
+use crate::fleet::LaunchOn;
 
 /// How many instances a fleet may have; the same as for `cloudaps scale`.
 pub(super) const INSTANCES_MAX: u64 = controller::INSTANCES_MAX as u64;
@@ -88,6 +89,8 @@ pub struct Fleet {
     /// many as `instances` if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge: Option<Count<1, 1000>>,
+    /// What it takes to launch a successor.
+    pub launch_on: Trigger,
     /// How long a newborn has until its first good probe.
     pub launch_timeout: Span<100, 3_600_000>,
     /// How long requests in flight have when their instance is drained.
@@ -98,6 +101,26 @@ pub struct Fleet {
     pub replacement_interval: Span<10, 3_600_000>,
     /// How often the provider is asked what exists, beyond what it reports by itself.
     pub list_interval: Span<100, 600_000>,
+}
+
+/// What it takes to launch a successor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// That an instance failed.
+    #[default]
+    Verdict,
+    /// That it may have.
+    Suspicion,
+}
+
+impl From<Trigger> for LaunchOn {
+    fn from(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Verdict => Self::Verdict,
+            Trigger::Suspicion => Self::Suspicion,
+        }
+    }
 }
 
 /// `[probe]`: how instances are probed.
@@ -162,6 +185,8 @@ impl Default for Fleet {
     fn default() -> Self {
         Self {
             surge: None,
+            // A machine that turns out not to be needed has to be paid for.
+            launch_on: Trigger::Verdict,
             // A process is up in milliseconds; a slow server of the user's own has half a minute.
             launch_timeout: Span::new(Duration::from_secs(30)),
             // What others use for a deployment: kamal-proxy and Kubernetes wait 30 s.

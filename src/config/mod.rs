@@ -339,6 +339,7 @@ fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) 
     GroupSpec {
         size,
         standby: 0,
+        launch_on: file.fleet.launch_on.into(),
         ownership,
         handover,
         launch_timeout: file.fleet.launch_timeout.get(),

@@ -1,6 +1,7 @@
 //! Every refusal names the key, the value, the line and what is allowed.
 
 use super::*;
+use crate::fleet::LaunchOn;
 use crate::pool::Algorithm;
 use crate::proxy::Affinity;
 
@@ -136,6 +137,16 @@ fn spares_come_on_top_of_the_instances() {
     let args = UpArgs { standby: Some(5000), ..UpArgs::default() };
     let error = File::default().overridden_by(&args).unwrap_err().to_string();
     assert_names(&error, &["--standby", "5000", "0 to 1000"]);
+}
+
+#[test]
+fn a_successor_is_launched_on_a_verdict_unless_the_file_says_otherwise() {
+    let launch_on = |text| Config::new(&file(text), None).unwrap().spec.instances.launch_on;
+    assert_eq!(launch_on(""), LaunchOn::Verdict);
+    assert_eq!(launch_on("[fleet]\nlaunch_on = \"suspicion\""), LaunchOn::Suspicion);
+    let text = "[fleet]\nlaunch_on = \"fear\"";
+    let error = toml::from_str::<File>(text).unwrap_err().to_string();
+    assert_names(&error, &["launch_on", "fear", "verdict", "suspicion"]);
 }
 
 #[test]

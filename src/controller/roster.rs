@@ -246,8 +246,8 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::fleet::{
-        Capacity, Event, Finding, GroupSpec, Handover, Instance, Operation, Ownership, Probe, Slot,
-        Spec, Thresholds, Vitals,
+        Capacity, Event, Finding, GroupSpec, Handover, Instance, LaunchOn, Operation, Ownership,
+        Probe, Slot, Spec, Thresholds, Vitals,
     };
     use crate::pool::{Algorithm, Balance};
 
@@ -257,6 +257,7 @@ mod tests {
         GroupSpec {
             size,
             standby: 0,
+            launch_on: LaunchOn::Verdict,
             ownership: Ownership::Foreign,
             handover: Handover::Fenced,
             launch_timeout: Duration::from_secs(1),

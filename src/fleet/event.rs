@@ -355,7 +355,8 @@ impl Fleet {
                 && matches!(tracked.phase, Phase::Condemned(_));
             tracked.phase.fills_slot() || may_return
         };
-        let Some(tracked) = self.in_slot(slot).find(named) else { return };
+        let those = self.in_slot(slot).filter(named);
+        let Some(tracked) = those.min_by_key(|tracked| tracked.precedence()) else { return };
         let (id, phase) = (tracked.instance.id.clone(), tracked.phase.clone());
         let step = match (order, group.ownership, group.handover) {
             // Nobody makes a successor for a server that is not ours.

@@ -54,6 +54,11 @@ impl Health {
         self.load
     }
 
+    /// Whether there is evidence against it.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.refused > 0 || self.unwell > 0
+    }
+
     /// A request was refused. Suspicion alone convicts nobody: one refused probe more does.
     pub(super) fn suspect(&mut self) {
         self.refused = self.refused.max(1);

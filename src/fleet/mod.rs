@@ -25,7 +25,7 @@ pub use instance::{
 };
 pub use phase::{Ending, Flow, Phase, Reason};
 pub use plan::{Action, Hold, Plan, plan};
-pub use spec::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
+pub use spec::{GroupSpec, Handover, LaunchOn, Operation, Ownership, Spec, Thresholds};
 
 use crate::clock::Instant;
 use boots::Boots;

@@ -59,6 +59,8 @@ pub struct GroupSpec {
     pub ownership: Ownership,
     /// In which order an instance and its successor live.
     pub handover: Handover,
+    /// What it takes to launch a successor.
+    pub launch_on: LaunchOn,
     /// How long a newborn has until its first good probe, at the most: once enough have served,
     /// their times say what is long.
     pub launch_timeout: Duration,
@@ -100,6 +102,15 @@ pub enum Handover {
     },
     /// The old one is known to be gone before the successor is launched: they share their data.
     Fenced,
+}
+
+/// What it takes to launch a successor, where it may live beside its predecessor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaunchOn {
+    /// That an instance failed.
+    Verdict,
+    /// That it may have: a successor that turns out not to be needed is ended.
+    Suspicion,
 }
 
 /// How many probes in a row a verdict takes.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use cloudaps::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
+use cloudaps::fleet::{GroupSpec, Handover, LaunchOn, Operation, Ownership, Spec, Thresholds};
 
 use super::command::{duration, number};
 
-const SETTINGS: &str = "instances, standby, backend, surge, provider, launch_timeout, \
+const SETTINGS: &str = "instances, standby, backend, surge, provider, launch_on, launch_timeout, \
     drain_timeout, settle, replacement_interval, healthy, refused, unresponsive";
 
 /// What every story starts with.
@@ -14,6 +14,7 @@ pub(crate) fn spec() -> Spec {
     let instances = GroupSpec {
         size: 3,
         standby: 0,
+        launch_on: LaunchOn::Verdict,
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: 1 },
         launch_timeout: Duration::from_secs(10),
@@ -34,6 +35,7 @@ pub(crate) fn change(spec: &mut Spec, settings: &[(String, String)]) -> Result<(
             "standby" => spec.instances.standby = number(value)?,
             "backend" => spec.backend.size = number(value)?,
             "surge" => spec.instances.handover = Handover::LaunchFirst { surge: number(value)? },
+            "launch_on" => spec.instances.launch_on = launch_on(value)?,
             "provider" => spec.instances.ownership = ownership(value)?,
             _ => {
                 set(&mut spec.instances, key, value)?;
@@ -63,5 +65,13 @@ fn ownership(provider: &str) -> Result<Ownership, String> {
         "process" => Ok(Ownership::Owned),
         "static" => Ok(Ownership::Foreign),
         _ => Err(format!("unknown provider `{provider}`; allowed are process, static")),
+    }
+}
+
+fn launch_on(what: &str) -> Result<LaunchOn, String> {
+    match what {
+        "verdict" => Ok(LaunchOn::Verdict),
+        "suspicion" => Ok(LaunchOn::Suspicion),
+        _ => Err(format!("unknown trigger `{what}`; allowed are verdict, suspicion")),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Event, GroupSpec, Handover, InstanceId, LaunchToken, Operation, Ownership, Plan,
-    Reason, Slot, Spec, Thresholds,
+    Action, Event, GroupSpec, Handover, InstanceId, LaunchOn, LaunchToken, Operation, Ownership,
+    Plan, Reason, Slot, Spec, Thresholds,
 };
 
 use super::bugs::Bug;
@@ -380,6 +380,7 @@ fn spec(rng: &mut fastrand::Rng) -> Spec {
     let instances = GroupSpec {
         size: rng.u32(1..=5),
         standby: rng.choice([0, 0, 1, 2]).expect("there are choices"),
+        launch_on: rng.choice([LaunchOn::Verdict, LaunchOn::Suspicion]).expect("there are two"),
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: rng.u32(0..=2) },
         // From the longer ones a shorter is learned.

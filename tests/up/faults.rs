@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::system::{Place, System, is_alive, pid_in, signal};
+use super::system::{Place, System, is_alive, pid_in, pids, signal};
 use super::traffic::Load;
 
 const CONNECTIONS: usize = 16;
@@ -81,6 +81,24 @@ fn a_hung_instance_is_replaced_and_what_comes_back_is_ended() {
     load.stop().assert_nothing_lost();
     assert_ne!(pid_in(&after, "instance-1"), hung);
     assert!(!is_alive(hung));
+}
+
+#[test]
+fn a_successor_that_is_launched_on_suspicion_starts_before_the_verdict() {
+    let place = Place::new();
+    let text = "[fleet]\nlaunch_on = \"suspicion\"\n\
+        [probe]\ninterval = \"50ms\"\ntimeout = \"200ms\"\nunresponsive = 10\n";
+    let config = place.write("wary.toml", text);
+    let system = System::up_with(&place, &["-c", config.to_str().unwrap()]);
+    let hung = pid_in(&system.await_complete(), "instance-1");
+    signal(hung, Signal::STOP);
+    system.await_text(&format!("instance-1: pid {hung} is out of the traffic"));
+    let said = system.said();
+    let starts = said.lines().filter(|line| line.contains("instance-1: pid"));
+    let starts = starts.filter(|line| line.ends_with(" starts")).count();
+    assert!(starts >= 2, "its successor has not started: {said}");
+    assert!(!pids(&system.await_complete()).contains(&hung));
+    assert!(system.stop().success());
 }
 
 #[test]

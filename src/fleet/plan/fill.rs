@@ -6,6 +6,10 @@ use crate::fleet::{
     Group, GroupSpec, Handover, InstanceId, Operation, Ownership, Phase, Slot, Unseen,
 };
 
+/// How surely somebody fills a slot. Two that are doubtful are enough: there is no third.
+const SURE: u8 = 2;
+const DOUBTFUL: u8 = 1;
+
 impl Draft<'_> {
     pub(super) fn fill(&mut self, group: Group) {
         let spec = self.desired.group(group);
@@ -13,8 +17,8 @@ impl Draft<'_> {
             return;
         }
         let mut missing = self.missing(group);
-        // Where somebody still takes traffic until a successor does can wait longest for it.
-        missing.sort_by_cached_key(|slot| self.is_served(*slot));
+        // Where somebody still takes traffic can wait longest for a successor.
+        missing.sort_by_cached_key(|slot| self.vacancy(*slot));
         if missing.is_empty() {
             return;
         }
@@ -27,15 +31,18 @@ impl Draft<'_> {
 
     fn fill_slots(&mut self, missing: &[Slot], group: Group) {
         if let Some((cause, until)) = self.observed.history[&group].newborns.frozen(self.now) {
-            let cause = cause.to_owned();
-            self.hold(Hold::Frozen { group, cause, until });
-            self.wake_at(until);
+            if missing.iter().any(|slot| self.is_awaited(*slot)) {
+                let cause = cause.to_owned();
+                self.hold(Hold::Frozen { group, cause, until });
+                self.wake_at(until);
+            }
             return;
         }
         let mut draw = self.observed.history[&group].budget.clone();
         let mut census = self.census(group);
         for slot in missing {
             match self.obstacle(*slot, &census, &draw) {
+                Some(_) if !self.is_awaited(*slot) => {}
                 Some(hold) => {
                     if let Hold::Budget { until, .. } = &hold {
                         self.wake_at(*until);
@@ -89,25 +96,39 @@ impl Draft<'_> {
 
     /// The slots that nobody fills, now or soon, in their order.
     fn missing(&self, group: Group) -> Vec<Slot> {
-        let mut is_filled = vec![false; self.desired.group(group).slots() as usize];
-        for index in self.filled(group) {
+        let mut sureties = vec![0_u8; self.desired.group(group).slots() as usize];
+        for (index, surety) in self.filled(group) {
             // What is beyond them fills no slot that is wanted.
-            if let Some(slot) = is_filled.get_mut(index as usize) {
-                *slot = true;
+            if let Some(sum) = sureties.get_mut(index as usize) {
+                *sum = sum.saturating_add(surety);
             }
         }
-        let missing = (0..).zip(is_filled).filter(|(_, is_filled)| !is_filled);
+        let missing = (0..).zip(sureties).filter(|(_, surety)| *surety < SURE);
         missing.map(|(index, _)| Slot { group, index }).collect()
     }
 
-    fn filled(&self, group: Group) -> impl Iterator<Item = u32> {
+    /// Who fills which slot, now or soon, and how surely.
+    fn filled(&self, group: Group) -> impl Iterator<Item = (u32, u8)> {
         let by = self.observed.members(group).filter(|tracked| tracked.phase.fills_slot());
-        let soon = self.launching(group).map(|slot| slot.index);
-        by.map(|tracked| tracked.instance.slot.index).chain(soon)
+        let by = by.map(|tracked| {
+            let surety = if self.is_doubtful(tracked) { DOUBTFUL } else { SURE };
+            (tracked.instance.slot.index, surety)
+        });
+        by.chain(self.launching(group).map(|slot| (slot.index, SURE)))
     }
 
-    fn is_served(&self, slot: Slot) -> bool {
-        self.observed.in_slot(slot).any(|tracked| matches!(tracked.phase, Phase::Outgoing(_)))
+    /// Nobody waits for a successor that may not be needed.
+    fn is_awaited(&self, slot: Slot) -> bool {
+        self.vacancy(slot) != Vacancy::Doubtful
+    }
+
+    fn vacancy(&self, slot: Slot) -> Vacancy {
+        let occupants = self.observed.in_slot(slot).map(|tracked| match &tracked.phase {
+            Phase::Outgoing(_) => Vacancy::Served,
+            phase if phase.fills_slot() => Vacancy::Doubtful,
+            _ => Vacancy::Empty,
+        });
+        occupants.max().unwrap_or(Vacancy::Empty)
     }
 
     fn is_replacement(&self, slot: Slot) -> bool {
@@ -138,6 +159,17 @@ impl Draft<'_> {
     fn unseen(&self, group: Group) -> impl Iterator<Item = &Unseen> {
         self.observed.unseen.iter().filter(move |unseen| unseen.group == group)
     }
+}
+
+/// How much a slot needs somebody new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Vacancy {
+    /// Nobody does its work.
+    Empty,
+    /// Somebody does until a successor can.
+    Served,
+    /// Somebody does, and may be about to fail.
+    Doubtful,
 }
 
 /// How many of a group there are, what this plan launches included.

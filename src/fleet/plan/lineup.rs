@@ -12,8 +12,8 @@ pub(super) enum Lineup {
 }
 
 impl Draft<'_> {
-    /// Spares step in for those that are missing: the one that has been ready for longest first. If
-    /// there are too many, those that came last stand by again.
+    /// Spares step in for those that are missing: first those with nothing against them, and of
+    /// these who has been ready for longest. If there are too many, the last ones stand by again.
     pub(super) fn line_up(&mut self, group: Group) -> Lineup {
         let spec = self.desired.group(group);
         if spec.standby == 0 {
@@ -31,12 +31,12 @@ impl Draft<'_> {
         lineup
     }
 
-    /// Those in a phase that this plan leaves where they are, by how long they have been in it.
+    /// Those in a phase that this plan leaves where they are, the best first.
     fn in_their_place(&self, group: Group, phase: &Phase) -> Vec<InstanceId> {
         let members = self.observed.members(group).filter(|tracked| tracked.phase == *phase);
         let stays = |tracked: &&Tracked| !self.is_beyond_slots(tracked) && !self.has_elder(tracked);
         let mut stays: Vec<_> = members.filter(stays).collect();
-        stays.sort_by_key(|tracked| tracked.since);
+        stays.sort_by_key(|tracked| (tracked.health.is_doubtful(), tracked.since));
         stays.into_iter().map(|tracked| tracked.instance.id.clone()).collect()
     }
 }

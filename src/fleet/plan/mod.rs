@@ -10,8 +10,8 @@ mod retire;
 use std::net::SocketAddr;
 
 use super::{
-    Fleet, Group, GroupSpec, InstanceId, Launch, Operation, Phase, Reason, Repointing, Slot, Spec,
-    Tracked,
+    Fleet, Group, GroupSpec, Handover, InstanceId, Launch, LaunchOn, Operation, Phase, Reason,
+    Repointing, Slot, Spec, Tracked,
 };
 use crate::clock::Instant;
 
@@ -123,6 +123,17 @@ impl<'a> Draft<'a> {
 
     fn spec_of(&self, tracked: &Tracked) -> &'a GroupSpec {
         self.desired.group(tracked.instance.slot.group)
+    }
+
+    /// Whether a successor is wanted for one that serves, or is ready to, before it is known to
+    /// have failed.
+    fn is_doubtful(&self, tracked: &Tracked) -> bool {
+        let spec = self.spec_of(tracked);
+        let can_be_succeeded = matches!(spec.handover, Handover::LaunchFirst { .. });
+        spec.launch_on == LaunchOn::Suspicion
+            && can_be_succeeded
+            && matches!(tracked.phase, Phase::Standby | Phase::Serving)
+            && tracked.health.is_doubtful()
     }
 }
 

@@ -120,7 +120,8 @@ impl Draft<'_> {
 
     fn is_succeeded(&self, tracked: &Tracked) -> bool {
         let is_ready = |of: &Tracked| matches!(of.phase, Phase::Standby | Phase::Serving);
-        self.observed.others_in_slot_of(tracked).any(is_ready)
+        let mut others = self.observed.others_in_slot_of(tracked);
+        others.any(|other| is_ready(other) && !self.is_doubtful(other))
     }
 
     /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
@@ -153,9 +154,12 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether somebody else fills the slot and was there first.
+    /// Whether somebody else fills the slot without doubt and was there first.
     pub(super) fn has_elder(&self, tracked: &Tracked) -> bool {
         let mut others = self.observed.others_in_slot_of(tracked);
-        others.any(|other| other.phase.fills_slot() && other.precedence() < tracked.precedence())
+        others.any(|other| {
+            let fills = other.phase.fills_slot() && !self.is_doubtful(other);
+            fills && other.precedence() < tracked.precedence()
+        })
     }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::fleet::{
-    Action, Capacity, Event, Group, GroupSpec, Handover, Instance, Order, Ownership, Probe,
-    Thresholds, plan,
+    Action, Capacity, Event, Group, GroupSpec, Handover, Instance, LaunchOn, Order, Ownership,
+    Probe, Thresholds, plan,
 };
 use crate::incidents::Record;
 
@@ -24,6 +24,7 @@ fn group(size: u32) -> GroupSpec {
     GroupSpec {
         size,
         standby: 0,
+        launch_on: LaunchOn::Verdict,
         ownership: Ownership::Owned,
         handover: Handover::LaunchFirst { surge: 2 },
         launch_timeout: Duration::from_secs(30),
