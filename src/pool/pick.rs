@@ -167,14 +167,12 @@ impl Pool {
     pub fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<usize> {
         let is_grown = ask.now.since(self.youngest) >= self.balance.slow_start;
         let growth = if is_grown { Growth::Done } else { Growth::Going };
-        let search = |health| Search { pool: self, ask: &ask, health, growth };
         // As long as nobody is ejected there is no record to be looked at.
-        if self.ledger.has_ejected(ask.now)
-            && let Some(picked) = search(Health::Good).run(turn)
-        {
-            return Some(picked);
-        }
-        search(Health::Any).run(turn)
+        let has_ejected = self.ledger.has_ejected(ask.now);
+        let health = if has_ejected { Health::Good } else { Health::Any };
+        let tried = Some(ask.tried).filter(|tried| !tried.is_empty());
+        let search = Search { pool: self, ask: &ask, tried, health, growth };
+        search.run(turn).or_else(|| search.again(turn))
     }
 
     /// Whether a serving endpoint is left that this request has not tried. Looks at no more than
@@ -190,24 +188,32 @@ impl Pool {
 struct Search<'a> {
     pool: &'a Pool,
     ask: &'a Ask<'a>,
+    /// What was tried, if anything was.
+    tried: Option<&'a Tried>,
     health: Health,
     growth: Growth,
 }
 
 impl Search<'_> {
+    /// When nobody is well, whoever serves will do.
+    #[cold]
+    fn again(&self, turn: &mut Turn) -> Option<usize> {
+        let search = Search { health: Health::Any, ..*self };
+        if self.health == Health::Any { None } else { search.run(turn) }
+    }
+
+    #[inline]
     fn run(&self, turn: &mut Turn) -> Option<usize> {
         if self.count() == 0 {
             return None;
         }
-        let place = self.tied().or_else(|| match self.pool.balance.algorithm {
-            Algorithm::FewestInFlight => self.fewest(),
-            Algorithm::Random => self.random(),
-            Algorithm::RoundRobin => self.next(turn),
-            Algorithm::Hash => match self.ask.ties.key {
-                Some(key) => self.belongs(key),
-                None => self.fewest(),
-            },
-        });
+        let place =
+            self.tied().or_else(|| match (self.pool.balance.algorithm, self.ask.ties.key) {
+                (Algorithm::Random, _) => self.random(),
+                (Algorithm::RoundRobin, _) => self.next(turn),
+                (Algorithm::Hash, Some(key)) => self.belongs(key),
+                (Algorithm::Hash, None) | (Algorithm::FewestInFlight, _) => self.fewest(),
+            });
         place.map(|place| self.pool.serving[place].index as usize)
     }
 
@@ -246,6 +252,7 @@ impl Search<'_> {
 
     /// The better of two that were drawn in proportion to weight. With thousands of endpoints this
     /// is nearly as even as comparing all (Mitzenmacher 2001; with weights, Wieder 2007).
+    #[inline(never)]
     fn fewer_of_two(&self) -> Option<usize> {
         let mut drawn = self.drawn();
         match (drawn.next(), drawn.next()) {
@@ -323,14 +330,14 @@ impl Search<'_> {
     /// so that the loop over a few endpoints stays as short as it looks.
     #[inline(always)]
     fn accepts(&self, place: &Place) -> bool {
-        (self.health == Health::Any && self.ask.tried.is_empty()) || self.is_left(place)
+        (self.health == Health::Any && self.tried.is_none()) || self.is_left(place)
     }
 
     #[inline(never)]
     fn is_left(&self, place: &Place) -> bool {
-        let (ask, ledger) = (self.ask, &self.pool.ledger);
-        !ask.tried.contains(self.endpoint(place).id)
-            && (self.health == Health::Any || !ledger.is_ejected(place.seat, ask.now))
+        let was_tried = |tried: &Tried| tried.contains(self.endpoint(place).id);
+        let is_ejected = || self.pool.ledger.is_ejected(place.seat, self.ask.now);
+        !self.tried.is_some_and(was_tried) && (self.health == Health::Any || !is_ejected())
     }
 
     /// Whether a newcomer may take what falls to it: as often as it has grown, measured by the
