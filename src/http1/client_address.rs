@@ -36,8 +36,11 @@ pub fn client_address(
 }
 
 /// `192.0.2.1`, `2001:db8::1` and `[2001:db8::1]`, each with or without a port; an IPv6 address
-/// needs the brackets for one.
+/// needs the brackets for one. None has a zone: that names an interface of somebody else's machine.
 fn node_address(node: &[u8]) -> Option<IpAddr> {
+    if node.contains(&b'%') {
+        return None;
+    }
     let text = std::str::from_utf8(node).ok()?;
     let address = text.parse::<IpAddr>().ok().or_else(|| decorated(text))?;
     Some(address.to_canonical())
@@ -126,6 +129,7 @@ mod tests {
             ("192.0.2.256", "10.0.0.1"),
             ("[192.0.2.1]", "10.0.0.1"),
             ("fe80::1%eth0", "10.0.0.1"),
+            ("[fe80::1%1]:80", "10.0.0.1"),
             ("192.0.2.1, \u{e4}, 10.0.0.3", "10.0.0.3"),
             // Nobody but proxies of ours: one of them has asked.
             ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
