@@ -46,7 +46,7 @@ simulation-table:
 deny:
     cargo deny --locked check
 
-# Fuzz the codec with request_head, response_head or chunked_body (needs cargo-fuzz).
+# Fuzz request_head, response_head, chunked_body, proxy_header or client_address (needs cargo-fuzz).
 fuzz target seconds="60":
     mkdir -p fuzz/corpus/{{ target }}
     RUSTC_BOOTSTRAP=1 cargo fuzz run {{ target }} fuzz/corpus/{{ target }} \

@@ -3,10 +3,13 @@
 //! change their minds together.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use crate::http1::{Body, Framing, Limits, Method, Progress, Refusal, RequestHead, ResponseHead};
-use crate::oracle;
+use crate::http1::{
+    Body, Framing, Limits, Method, Progress, RequestHead, ResponseHead, client_address,
+};
+use crate::{oracle, proxy_protocol};
 
 #[test]
 fn request_heads_that_are_kept_are_read_as_their_names_say() {
@@ -30,7 +33,28 @@ fn chunked_bodies_that_are_kept_are_read_as_their_names_say() {
     });
 }
 
-fn replay(folder: &str, oracle: fn(&[u8]), read: impl Fn(&[u8]) -> Result<Progress, Refusal>) {
+#[test]
+fn proxy_headers_that_are_kept_are_read_as_their_names_say() {
+    replay("proxy", oracle::proxy_header, |input| {
+        let header = proxy_protocol::parse(input);
+        header.map(|header| header.map_or(Progress::Incomplete, |_| Progress::Complete))
+    });
+}
+
+/// Accepted is a line if it names a client, although every proxy is trusted.
+#[test]
+fn clients_that_are_kept_are_read_as_their_names_say() {
+    replay("client", oracle::client_address_of, |input| {
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let text = oracle::request_of(&[input]);
+        let mut head = RequestHead::default();
+        let progress = head.parse(&text, &Limits::default()).expect("a line of text");
+        let client = client_address(&head, &text, peer, |_| true);
+        if client == peer { Err("nobody is named") } else { Ok(progress) }
+    });
+}
+
+fn replay<E>(folder: &str, oracle: fn(&[u8]), read: impl Fn(&[u8]) -> Result<Progress, E>) {
     for (name, input) in inputs(folder) {
         eprintln!("{name}"); // Shown if the oracle panics.
         oracle(&input);

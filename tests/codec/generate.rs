@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use crate::corpus;
+
 /// Bytes and words that parsers disagree about, to be put where they do not belong.
 const ODD: [&[u8]; 30] = [
     b"\r",
@@ -245,6 +247,12 @@ fn damage() -> impl Strategy<Value = Damage> {
         1 => Just(Damage::Cut),
         1 => Just(Damage::Append),
     ]
+}
+
+/// One of those that are kept, perhaps damaged.
+pub(crate) fn kept(folder: &str) -> impl Strategy<Value = Vec<u8>> {
+    let inputs = corpus::inputs(folder).into_iter().map(|(_, input)| input);
+    damaged(select(inputs.collect::<Vec<_>>()))
 }
 
 /// The message as it is, as often as not; else with a few things done to it.

@@ -1,7 +1,8 @@
-//! The codec against a second one, which was written from the text of the RFCs alone: on what is
-//! generated here, on what is kept in `corpus/`, and, in `fuzz/`, on what a fuzzer comes up with.
+//! The codec, and the reader of PROXY headers, against second ones, which were written from the
+//! text of the specifications alone: on what is generated here, on what is kept in `corpus/`, and,
+//! in `fuzz/`, on what a fuzzer comes up with.
 
-use cloudaps::http1;
+use cloudaps::{http1, proxy_protocol};
 
 mod corpus;
 mod fuzzers;

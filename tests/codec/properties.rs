@@ -35,12 +35,24 @@ proptest! {
     }
 
     #[test]
+    fn the_reference_agrees_on_proxy_headers(input in generate::kept("proxy")) {
+        oracle::proxy_header(&input);
+    }
+
+    #[test]
+    fn the_reference_agrees_on_clients(input in generate::kept("client")) {
+        oracle::client_address_of(&input);
+    }
+
+    #[test]
     fn the_reference_agrees_on_any_bytes(
         input in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         oracle::request_head(&input);
         oracle::response_head(&input);
         oracle::chunked_body(&input);
+        oracle::proxy_header(&input);
+        oracle::client_address_of(&input);
     }
 }
 

@@ -2,18 +2,22 @@
 //! the reference disagree on it, or if the codec breaks a promise of its own.
 //!
 //! The tests feed them with what they generate and with the corpus, the fuzzers with what they
-//! find. The crate that includes this file provides the codec as `crate::http1` and the reference
-//! as `crate::reference`.
+//! find. The crate that includes this file provides the codec as `crate::http1`, the reader of
+//! PROXY headers as `crate::proxy_protocol`, and the reference as `crate::reference`.
 
 mod arrival;
 mod chunked;
+mod client;
 mod forwarded;
+mod proxy_header;
 mod request;
 mod response;
 mod returned;
 mod verdict;
 
 pub(crate) use chunked::chunked_body;
+pub(crate) use client::{client_address_of, request_of};
+pub(crate) use proxy_header::proxy_header;
 pub(crate) use request::request_head;
 pub(crate) use response::response_head;
 

@@ -1,15 +1,17 @@
 //! The codec a second time: written to be obviously right and never to be fast.
 //!
-//! It knows RFC 9110 and 9112 and the choices that this program documents where they leave one,
-//! and it shares no code with `src/http1`. It splits whole heads at their line ends
-//! and looks at the pieces; only `chunked` reads byte by byte.
+//! It knows RFC 9110 and 9112, the PROXY protocol, and the choices that this program documents
+//! where they leave one, and it shares no code with `src/http1` and `src/proxy_protocol`. It splits
+//! whole heads at their line ends and looks at the pieces; only `chunked` reads byte by byte.
 
 pub(crate) mod chunked;
+pub(crate) mod client;
 pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod host;
 pub(crate) mod names;
+pub(crate) mod proxy_header;
 pub(crate) mod request;
 pub(crate) mod response;
 
