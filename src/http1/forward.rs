@@ -218,7 +218,7 @@ fn push_request_line(
 /// not know: not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
 fn fate(name: Name, head: &RequestHead, forwarding: Forwarding) -> Fate {
     let passes = match name {
-        Name::Cookie | Name::Other => return Fate::PassUnlessListed,
+        Name::Accept | Name::Cookie | Name::Other => return Fate::PassUnlessListed,
         Name::Date | Name::Host => true,
         Name::ContentLength => head.length_is_plain(),
         Name::Expect => head.expects_continue(),

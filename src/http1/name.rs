@@ -3,6 +3,7 @@
 /// A header name that means something to a proxy, or [`Name::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
+    Accept,
     Connection,
     ContentLength,
     Cookie,
@@ -33,7 +34,8 @@ pub(super) enum Name {
 pub(super) struct Names(u32);
 
 /// The names in the order of their numbers.
-const ALL: [Name; 19] = [
+const ALL: [Name; 20] = [
+    Name::Accept,
     Name::Connection,
     Name::ContentLength,
     Name::Cookie,
@@ -79,13 +81,14 @@ impl Names {
 }
 
 /// Every name that is known in full. No two of them have the same length and first letter.
-const KNOWN: [(&[u8], Name); 25] = [
+const KNOWN: [(&[u8], Name); 26] = [
     (b"te", Name::HopByHop),
     (b"via", Name::Via),
     (b"date", Name::Date),
     (b"host", Name::Host),
     // Reserved, because it is an option of `Connection` (RFC 9112 §9.6).
     (b"close", Name::HopByHop),
+    (b"accept", Name::Accept),
     (b"cookie", Name::Cookie),
     (b"expect", Name::Expect),
     (b"trailer", Name::HopByHop),

@@ -154,7 +154,7 @@ fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], length: Lengt
 /// Whether headers of this name go back as they came.
 fn fate(name: Name) -> Fate {
     match name {
-        Name::Cookie | Name::Disguised | Name::Other => Fate::PassUnlessListed,
+        Name::Accept | Name::Cookie | Name::Disguised | Name::Other => Fate::PassUnlessListed,
         Name::Date
         | Name::Expect
         | Name::Forwarded

@@ -205,6 +205,12 @@ impl RequestHead {
         headers.find(|(token, _)| token.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
     }
 
+    /// What the client would rather read: the lines of `Accept`, which are one list
+    /// (RFC 9110 §5.3).
+    pub fn accept<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = &'b [u8]> {
+        self.fields.values(bytes, Name::Accept)
+    }
+
     /// The value of the first cookie of that name.
     #[must_use]
     pub fn cookie<'b>(&self, bytes: &'b [u8], name: &CookieName) -> Option<&'b [u8]> {

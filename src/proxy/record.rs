@@ -47,10 +47,8 @@ impl Record {
 
     /// Takes down what a head says, whose text is in `bytes`.
     pub(super) fn note_head(&mut self, head: &RequestHead, bytes: &[u8]) {
-        for (name, value) in head.headers(bytes) {
-            if name.len() == 6 && name.eq_ignore_ascii_case(b"accept") {
-                self.note_accept(value);
-            }
+        for value in head.accept(bytes) {
+            self.note_accept(value);
         }
     }
 
