@@ -46,7 +46,7 @@ fn proxy_headers_that_are_kept_are_read_as_their_names_say() {
 fn clients_that_are_kept_are_read_as_their_names_say() {
     replay("client", oracle::client_address_of, |input| {
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let text = oracle::request_of(&[input]);
+        let text = oracle::client::request_of(&[input]);
         let mut head = RequestHead::default();
         let progress = head.parse(&text, &Limits::default()).expect("a line of text");
         let client = client_address(&head, &text, peer, |_| true);

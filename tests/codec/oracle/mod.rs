@@ -7,7 +7,7 @@
 
 mod arrival;
 mod chunked;
-mod client;
+pub(crate) mod client;
 mod forwarded;
 mod proxy_header;
 mod request;
@@ -16,7 +16,7 @@ mod returned;
 mod verdict;
 
 pub(crate) use chunked::chunked_body;
-pub(crate) use client::{client_address_of, request_of};
+pub(crate) use client::client_address_of;
 pub(crate) use proxy_header::proxy_header;
 pub(crate) use request::request_head;
 pub(crate) use response::response_head;
