@@ -17,8 +17,8 @@ use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, 
 const LEADING_LINES_MAX: usize = 2;
 /// The longest method in the IANA registry has 16 letters.
 const METHOD_MAX: usize = 32;
-/// What a request line has after its target: a space, the version, CRLF.
-const LINE_REST: usize = 11;
+/// What nearly all request lines have after their target, and as much as all others have.
+const USUAL_REST: &[u8; 11] = b" HTTP/1.1\r\n";
 /// A request that carries our own `Via` this often goes in circles. A balancer and a forwarder in
 /// front of one another make two.
 const VIA_OURS_MAX: usize = 8;
@@ -232,7 +232,7 @@ impl RequestHead {
         let is_plain = self.facts.host_is_plain
             && target.authority.is_none()
             && target.prefix.is_empty()
-            && bytes[..end].ends_with(b" HTTP/1.1\r\n");
+            && bytes[..end].ends_with(USUAL_REST);
         is_plain.then(|| token.range().start..end)
     }
 
@@ -250,7 +250,8 @@ impl RequestHead {
         let read = self.fields.read(bytes, line.end, limits, BeforeColon::Nothing)?;
         let Some(len) = read else { return Ok(Progress::Incomplete) };
         self.line = line;
-        self.facts = Facts::gather(&self.fields, bytes, &line)?;
+        self.facts = Facts::default();
+        self.facts.gather(&self.fields, bytes, &line)?;
         self.len = len;
         Ok(Progress::Complete)
     }
@@ -296,7 +297,7 @@ impl Line {
             // A line that ends too soon, as in HTTP/0.9, does not become longer.
             return if rest.contains(&b'\n') { Err(Refusal::RequestLine) } else { Ok(None) };
         };
-        let version = ending(rest)?;
+        let version = if rest == USUAL_REST { Version::Http11 } else { ending(rest)? };
         let end = target.end + rest.len();
         let target = Target::read(&bytes[target.clone()], target.start, method)?;
         Ok(Some(Self { method, token: Span::new(token), target, version, end }))
@@ -339,9 +340,8 @@ fn method(token: &[u8], after: u8) -> Result<Method, Refusal> {
 }
 
 /// What follows the target: a space, the version, and the end of the line.
-fn ending(rest: &[u8; LINE_REST]) -> Result<Version, Refusal> {
+fn ending(rest: &[u8; USUAL_REST.len()]) -> Result<Version, Refusal> {
     match rest {
-        b" HTTP/1.1\r\n" => Ok(Version::Http11),
         [b' ', version @ .., b'\r', b'\n'] => read_version(version),
         [b' ', _, _, _, _, _, _, _, _, b'\n', ..] => Err(Refusal::LineEnd),
         [b' ', ..] => Err(Refusal::Version),
@@ -366,34 +366,34 @@ pub(super) fn read_version(text: &[u8; 8]) -> Result<Version, Refusal> {
 }
 
 impl Facts {
-    fn gather(fields: &Fields, bytes: &[u8], line: &Line) -> Result<Self, Refusal> {
-        let mut facts = Self::default();
+    /// Gathers them in place, for they are many.
+    fn gather(&mut self, fields: &Fields, bytes: &[u8], line: &Line) -> Result<(), Refusal> {
         let mut via_ours = 0;
         for field in fields.iter() {
             let value = || field.value(bytes);
             match field.name {
-                Name::Host => facts.add_host(bytes, field)?,
+                Name::Host => self.add_host(bytes, field)?,
                 Name::ContentLength => {
-                    facts.declared.add_length(value())?;
-                    facts.length_is_plain = field.is_plain_length(bytes);
+                    self.declared.add_length(value())?;
+                    self.length_is_plain = field.is_plain_length(bytes);
                 }
-                Name::TransferEncoding => facts.declared.add_coding(value())?,
-                Name::Expect => facts.add_expectation(value(), line.version)?,
-                Name::MaxForwards if line.method == Method::Options => facts.add_hops(value())?,
-                Name::Upgrade => facts.add_upgrade(value()),
+                Name::TransferEncoding => self.declared.add_coding(value())?,
+                Name::Expect => self.add_expectation(value(), line.version)?,
+                Name::MaxForwards if line.method == Method::Options => self.add_hops(value())?,
+                Name::Upgrade => self.add_upgrade(value()),
                 Name::Via => via_ours += elements(value()).filter(|&via| is_ours(via)).count(),
                 _ => {}
             }
         }
-        if facts.host.is_none() && line.version == Version::Http11 {
+        if self.host.is_none() && line.version == Version::Http11 {
             return Err(Refusal::HostMissing);
         }
         if via_ours >= VIA_OURS_MAX {
             return Err(Refusal::Loop);
         }
-        facts.framing = facts.declared.of_request(line.version)?;
-        facts.expects_continue &= !matches!(facts.framing, Framing::Empty | Framing::Length(0));
-        Ok(facts)
+        self.framing = self.declared.of_request(line.version)?;
+        self.expects_continue &= !matches!(self.framing, Framing::Empty | Framing::Length(0));
+        Ok(())
     }
 
     fn add_host(&mut self, bytes: &[u8], field: &Field) -> Result<(), Refusal> {

@@ -17,6 +17,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Reads the target that begins at `start` in the head and is made of what may stand in one.
+    #[inline]
     pub(super) fn read(text: &[u8], start: usize, method: Method) -> Result<Self, Refusal> {
         let path = Span::new(start..start + text.len());
         match text {
