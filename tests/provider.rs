@@ -8,5 +8,6 @@ mod provider {
     mod exits;
     mod logs;
     mod state;
+    mod victims;
     mod world;
 }

@@ -2,6 +2,7 @@
 
 pub mod fixed;
 pub mod process;
+pub mod sabotage;
 
 use std::fmt;
 use std::future::Future;

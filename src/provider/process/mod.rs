@@ -17,6 +17,7 @@ mod ports;
 mod procfs;
 mod record;
 mod remnants;
+mod victim;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::log::LogBounds;
+pub use self::victim::{Victim, Victims};
 pub use self::workload::{Workload, WorkloadError};
 
 use self::leader::Leader;

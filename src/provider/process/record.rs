@@ -149,6 +149,21 @@ impl Ledger {
         Ok(records)
     }
 
+    /// All records that can be read, changing nothing: for who does not own them. One that is just
+    /// being written or removed is not there.
+    pub(super) fn peek(&self) -> io::Result<Vec<Record>> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == &SUFFIX[1..]) {
+                let bytes = fs::read(&path).ok();
+                records.extend(bytes.and_then(|bytes| Record::from_json(&bytes).ok()));
+            }
+        }
+        records.sort_by(|a, b| (a.slot, &a.token).cmp(&(b.slot, &b.token)));
+        Ok(records)
+    }
+
     fn path(&self, token: &LaunchToken) -> PathBuf {
         self.dir.join(format!("{token}{SUFFIX}"))
     }
