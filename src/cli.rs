@@ -56,6 +56,8 @@ pub enum Command {
     Pause(AdminArgs),
     /// Go on after `pause`, or after launches were frozen.
     Resume(AdminArgs),
+    /// Break the running fleet on purpose, for a while, and judge how it copes.
+    Chaos(ChaosArgs),
     /// Drain and stop everything that `up` started.
     Down(AdminArgs),
 }
@@ -88,6 +90,10 @@ pub struct UpArgs {
     /// How many more to keep ready without traffic, to step in when one fails [default: 0].
     #[arg(long, value_name = "K")]
     pub standby: Option<u32>,
+    /// Let `cloudaps chaos` break the controller itself: lose its listings and fail its launches.
+    /// Whoever has the admin token can then do that. Never where anybody depends on the service.
+    #[arg(long)]
+    pub allow_chaos: bool,
 }
 
 /// Who makes the instances.
@@ -331,6 +337,99 @@ pub struct SlotArgs {
     /// The slot, such as `instance-0` or `backend-0`.
     #[arg(value_name = "SLOT")]
     pub slot: String,
+}
+
+/// `cloudaps chaos`.
+#[derive(Debug, Args)]
+pub struct ChaosArgs {
+    /// Which fleet.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Decides which fault comes when; the same seed gives the same ones.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// For how long faults are made; then the fleet has a minute to become whole.
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = chaos_span)]
+    pub span: Duration,
+    /// Which faults; all that can be made here if left out.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT,…")]
+    pub faults: Vec<FaultKind>,
+    /// Requests a second that are sent meanwhile.
+    #[arg(long, value_name = "N", default_value_t = 500,
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rate: u32,
+    /// Connections that they are sent over.
+    #[arg(long, value_name = "N", default_value_t = 16,
+        value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub connections: u32,
+    /// What is asked for with GET. Every tenth request is a POST of a task, if there is a backend.
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = request_path)]
+    pub path: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FaultKind {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP: it keeps its connections and does nothing.
+    Stop,
+    /// Stopped and continued in turns, for two seconds.
+    Slow,
+    /// Every packet of new connections to it is dropped.
+    Block,
+    /// New connections to it are refused, while it lives.
+    Refuse,
+    /// The controller's listings fail for three seconds (`up --allow-chaos`).
+    LostList,
+    /// It is killed, and the launch of its successor fails (`up --allow-chaos`).
+    FailedLaunch,
+}
+
+impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Slow,
+        Self::Block,
+        Self::Refuse,
+        Self::LostList,
+        Self::FailedLaunch,
+    ];
+}
+
+impl std::fmt::Display for FaultKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(match self {
+            Self::Kill => "kill",
+            Self::Stop => "stop",
+            Self::Slow => "slow",
+            Self::Block => "block",
+            Self::Refuse => "refuse",
+            Self::LostList => "lost-list",
+            Self::FailedLaunch => "failed-launch",
+        })
+    }
+}
+
+/// The longest that faults are made: nobody wants to have forgotten it.
+const CHAOS_MAX: Duration = Duration::from_secs(3600);
+
+fn chaos_span(text: &str) -> Result<Duration, String> {
+    let allowed = "allowed are 1s to 1h, such as `90s` or `5m`";
+    let span = humantime::parse_duration(text).map_err(|error| format!("{error}; {allowed}"))?;
+    let fits = (Duration::from_secs(1)..=CHAOS_MAX).contains(&span);
+    if fits { Ok(span) } else { Err(format!("it is out of range; {allowed}")) }
+}
+
+fn request_path(text: &str) -> Result<String, String> {
+    let fits = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let refusal = "allowed is a path of printable ASCII that begins with `/`";
+    if fits { Ok(text.to_owned()) } else { Err(refusal.to_owned()) }
 }
 
 /// A command that was called wrongly: it ends with exit code 64, and nothing was done.

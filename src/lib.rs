@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod admin;
+pub mod chaos;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -8,7 +8,7 @@ use cloudaps::cli::{CheckArgs, Cli, Command, ForwardArgs, Misuse};
 use cloudaps::config::{Config, File};
 use cloudaps::http1::Forwarding;
 use cloudaps::up::{self, Screen};
-use cloudaps::{admin, forwarder, task_client, tasks};
+use cloudaps::{admin, chaos, forwarder, task_client, tasks};
 use tracing_subscriber::EnvFilter;
 
 /// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
@@ -49,6 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Replace(args) => Ok(admin::replace(&args)),
         Command::Pause(args) => Ok(admin::pause(&args)),
         Command::Resume(args) => Ok(admin::resume(&args)),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Down(args) => Ok(admin::down(&args)),
     }
 }

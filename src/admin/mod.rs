@@ -6,10 +6,13 @@
 
 mod client;
 mod overview;
+mod requests;
 mod server;
 mod timeline;
 
+pub(crate) use client::{Client, Failure, Place};
 pub use client::{down, drain, incidents, pause, replace, resume, scale, status};
 pub use overview::{Occupant, Overview, Row, Spares, Tally};
+pub use requests::Requests;
 pub use server::{Access, Service, serve};
 pub use timeline::{RepairTimes, Timeline};

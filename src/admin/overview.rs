@@ -52,6 +52,9 @@ pub struct Tally {
     pub desired: u32,
     /// How many do.
     pub serving: u32,
+    /// How many may exist at once, those on their way and those that are to go included.
+    #[serde(default)]
+    pub limit: u32,
 }
 
 /// How many spares are wanted and how many there are.
@@ -118,9 +121,9 @@ impl Overview {
             .to_owned(),
             balancer: facts.balancer,
             admin: facts.admin,
-            instances: Tally::new(status.instances, status.serving()),
+            instances: Tally::new(status.instances, status.serving(), status.limits.instances),
             standby: Spares { desired: status.standby, ready: saturated(status.standing_by()) },
-            backend: Tally::new(status.backends, serving_backends(status)),
+            backend: Tally::new(status.backends, serving_backends(status), status.limits.backends),
             slots: status.rows.iter().map(|row| Row::new(row, now)).collect(),
             holds: status.holds.clone(),
         }
@@ -128,8 +131,8 @@ impl Overview {
 }
 
 impl Tally {
-    fn new(desired: u32, serving: usize) -> Self {
-        Self { desired, serving: saturated(serving) }
+    fn new(desired: u32, serving: usize, limit: u32) -> Self {
+        Self { desired, serving: saturated(serving), limit }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::incidents::{Incident, Record, Repairs};
 
 /// The answer to `GET /v1/incidents`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
     /// The newest ones, oldest first.
     pub incidents: Vec<Record>,

@@ -69,6 +69,18 @@ pub struct Config {
     pub proxy: Settings,
     /// Where requests are logged.
     pub access_log: Option<LogTarget>,
+    /// Whether the controller itself may be broken.
+    pub chaos: Chaos,
+}
+
+/// Whether `cloudaps chaos` may break the controller itself. Never from a file: it is asked for
+/// each time that somebody starts `up`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chaos {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Forbidden,
 }
 
 /// Where requests are logged, and how.
@@ -196,7 +208,19 @@ impl Config {
         let file = File::read_or_default(args.config.as_deref())?.overridden_by(args)?;
         // The forwarders run in the same folder, but a record may be read in another.
         let source = args.config.as_deref().map(absolute).transpose()?;
-        Self::new(&file, source.as_deref())
+        let config = Self::new(&file, source.as_deref())?;
+        let chaos = match (args.allow_chaos, &config.provider) {
+            (false, _) => Chaos::Forbidden,
+            (true, Provider::Process(_)) => Chaos::Allowed,
+            (true, Provider::Static(_)) => {
+                return Err(Error::Together(
+                    "--allow-chaos is not for provider \"static\": it launches nothing that \
+                     could fail"
+                        .to_owned(),
+                ));
+            }
+        };
+        Ok(Self { chaos, ..config })
     }
 
     /// Gives a file its meaning. `source` is passed on to the forwarders, which read `[proxy]`.
@@ -229,6 +253,7 @@ impl Config {
             balance: file.proxy.balance(),
             proxy: file.proxy.settings(Forwarding::Overwrite),
             access_log: file.proxy.access_log(),
+            chaos: Chaos::Forbidden,
         })
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
-pub use status::{Occupant, Row, Status};
+pub use status::{Limits, Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
 use crate::fleet::{self, Action, Event, Fleet, Hold, Operation, Ownership, Spec};

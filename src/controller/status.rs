@@ -28,10 +28,21 @@ pub struct Status {
     pub standby: u32,
     /// How many backends are wanted: one or none.
     pub backends: u32,
+    /// How many of each may exist at once.
+    pub limits: Limits,
     /// One row per instance, and one per slot that is empty, in the order of the slots.
     pub rows: Vec<Row>,
     /// What is waited for.
     pub holds: Vec<String>,
+}
+
+/// How many machines may exist at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Instances.
+    pub instances: u32,
+    /// Backends.
+    pub backends: u32,
 }
 
 /// One line of the fleet's table.
@@ -79,6 +90,7 @@ impl Status {
             instances: spec.instances.size,
             standby: spec.instances.slots() - spec.instances.size,
             backends: spec.backend.size,
+            limits: Limits { instances: spec.instances.limit(), backends: spec.backend.limit() },
             rows: board.rows(spec),
             holds: holds.iter().map(ToString::to_string).collect(),
         }

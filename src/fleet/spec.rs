@@ -81,6 +81,15 @@ impl GroupSpec {
     pub const fn slots(&self) -> u32 {
         if self.size == 0 { 0 } else { self.size.saturating_add(self.standby) }
     }
+
+    /// How many of its machines may exist at once.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        match self.handover {
+            Handover::LaunchFirst { surge } => self.slots().saturating_add(surge),
+            Handover::Fenced => self.slots(),
+        }
+    }
 }
 
 /// Whether we may make and end a group's machines.

@@ -1,5 +1,6 @@
 //! What each thread has counted. One writer per cell, so counting is a plain load and store.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Sums over all threads, since the engine started.
@@ -92,6 +93,24 @@ impl Tally {
 
     fn get(&self, count: Count) -> u64 {
         self.cells[count as usize].load(Relaxed)
+    }
+}
+
+/// Reads what the threads count, while they run and after.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    tallies: Vec<Arc<Tally>>,
+}
+
+impl Meter {
+    pub(super) const fn new(tallies: Vec<Arc<Tally>>) -> Self {
+        Self { tallies }
+    }
+
+    /// What all threads have counted until now.
+    #[must_use]
+    pub fn read(&self) -> Counters {
+        sum(self.tallies.iter().map(Arc::as_ref))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
 
 use super::access_log::{AccessLog, Outlet, Writer};
-use super::counters::{Counters, Tally, sum};
+use super::counters::{Counters, Meter, Tally};
 use super::listen::{BindError, connections_that_fit, listen};
 use super::per_client::PerClient;
 use super::report::Report;
@@ -159,7 +159,13 @@ impl Running {
     /// What all threads have counted until now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        sum(self.tallies.iter().map(Arc::as_ref))
+        self.meter().read()
+    }
+
+    /// Reads what they count, for who does not own them.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter::new(self.tallies.clone())
     }
 
     /// The access log goes on in a new file of the same name: the old one was moved away. Without

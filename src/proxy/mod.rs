@@ -45,7 +45,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, LogFormat, OpenLogError};
 pub use affinity::{Affinity, HashOn};
-pub use counters::Counters;
+pub use counters::{Counters, Meter};
 pub use engine::{Engine, Running, StartError};
 pub use error::{Error, Kind, Side};
 pub use listen::{BindError, raise_descriptor_limit};

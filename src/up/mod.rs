@@ -19,7 +19,8 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Misuse, UpArgs};
 use crate::clock;
-use crate::config::{self, Config, LogTarget, Processes};
+use crate::config::{self, Chaos, Config, LogTarget, Processes};
+use crate::provider::sabotage::{Sabotage, Sabotaged};
 use crate::provider::{Notice, Provider, fixed, process};
 use crate::proxy::{AccessLog, Engine, raise_descriptor_limit};
 use crate::state_dir::{self, Lock, StateDir, TokenName};
@@ -41,6 +42,7 @@ struct Ground {
     lock: Arc<Lock>,
     engine: Engine,
     admin: TcpListener,
+    sabotage: Option<Arc<Sabotage>>,
 }
 
 /// Runs the system until it is told to stop.
@@ -64,10 +66,29 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
         }
         config::Provider::Process(processes) => {
             let provider = Arc::new(open(processes, &ground.lock, noticed)?);
-            let code = system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
+            let code = run_processes(config, ground, &provider, notices, screen).await?;
             end_at_once(&provider).await;
             provider.close().await;
             Ok(code)
+        }
+    }
+}
+
+/// Puts the sabotage between the controller and the provider, if there may be any.
+async fn run_processes(
+    config: &Config,
+    ground: Ground,
+    provider: &Arc<process::Provider>,
+    notices: mpsc::Receiver<Notice>,
+    screen: &Screen,
+) -> anyhow::Result<ExitCode> {
+    let provider = Arc::clone(provider);
+    match ground.sabotage.clone() {
+        None => system::run(config, ground, provider, notices, screen).await,
+        Some(sabotage) => {
+            tracing::warn!("--allow-chaos: `cloudaps chaos` may break this controller");
+            let provider = Arc::new(Sabotaged::new(provider, sabotage));
+            system::run(config, ground, provider, notices, screen).await
         }
     }
 }
@@ -94,7 +115,8 @@ impl Ground {
         let engine = access_log.into_iter().fold(engine, Engine::log_to);
         let admin = bind_admin(config)
             .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
-        Ok(Self { lock, engine, admin })
+        let sabotage = (config.chaos == Chaos::Allowed).then(Arc::default);
+        Ok(Self { lock, engine, admin, sabotage })
     }
 }
 

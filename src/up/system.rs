@@ -72,7 +72,7 @@ impl System {
         notices: mpsc::Receiver<Notice>,
         screen: &Screen,
     ) -> anyhow::Result<Self> {
-        let Ground { lock, engine, admin } = ground;
+        let Ground { lock, engine, admin, sabotage } = ground;
         let (reported, reports) = mpsc::channel(REPORTS_MAX);
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let down = CancellationToken::new();
@@ -94,6 +94,8 @@ impl System {
             access: admin::Access::new(lock.dir())?,
             status: status.clone(),
             incidents: controller.incidents(),
+            meter: balancer.meter(),
+            sabotage,
             commands: commands.clone(),
             balancer: addresses.balancer,
         };

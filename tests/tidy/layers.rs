@@ -53,9 +53,11 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "fleet",
             "incidents",
             "provider",
+            "proxy",
             "state_dir",
         ],
     ),
+    ("chaos", &["admin", "cli", "clock", "fleet", "incidents", "provider", "state_dir"]),
     (
         "up",
         &[

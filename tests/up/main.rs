@@ -9,6 +9,7 @@ mod traffic;
 mod access_log;
 mod affinity;
 mod backend;
+mod chaos;
 mod faults;
 mod inbound;
 mod incidents;

@@ -12,6 +12,7 @@ use ureq::http::{Request, Response, StatusCode, header};
 use super::failure::Failure;
 use super::place::Place;
 use crate::admin::overview::Overview;
+use crate::admin::requests::Requests;
 use crate::admin::timeline::Timeline;
 use crate::cli::CLIENT_TIMEOUT;
 
@@ -20,16 +21,16 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A client of one `up`.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     agent: ureq::Agent,
     place: Place,
 }
 
 /// An answer, as it came and as it is meant.
 #[derive(Debug)]
-pub(super) struct Answer<T = Overview> {
-    pub(super) text: String,
-    pub(super) meant: T,
+pub(crate) struct Answer<T = Overview> {
+    pub(crate) text: String,
+    pub(crate) meant: T,
 }
 
 /// What an obeyed command answers.
@@ -45,12 +46,12 @@ struct Refusal {
 }
 
 impl Client {
-    pub(super) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self { agent: agent(), place }
     }
 
     /// The status now.
-    pub(super) fn status(&self) -> Result<Answer, Failure> {
+    pub(crate) fn status(&self) -> Result<Answer, Failure> {
         self.get("/v1/status")
     }
 
@@ -60,12 +61,26 @@ impl Client {
     }
 
     /// The last so many incidents.
-    pub(super) fn incidents(&self, last: usize) -> Result<Answer<Timeline>, Failure> {
+    pub(crate) fn incidents(&self, last: usize) -> Result<Answer<Timeline>, Failure> {
         self.get(&format!("/v1/incidents?last={last}"))
     }
 
+    /// What the balancer has counted.
+    pub(crate) fn requests(&self) -> Result<Requests, Failure> {
+        Ok(self.get("/v1/requests")?.meant)
+    }
+
+    /// Whether the controller itself may be broken.
+    pub(crate) fn allows_chaos(&self) -> Result<bool, Failure> {
+        match self.get::<Value>("/v1/chaos") {
+            Ok(_) => Ok(true),
+            Err(Failure::Refused { status: 404, .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Changes something; says what happens now.
-    pub(super) fn post(&self, path: &str, body: Option<&Value>) -> Result<String, Failure> {
+    pub(crate) fn post(&self, path: &str, body: Option<&Value>) -> Result<String, Failure> {
         post(&self.agent, &self.place, path, body)
     }
 

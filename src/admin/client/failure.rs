@@ -17,7 +17,7 @@ const EXIT_USAGE: u8 = 64;
 
 /// A verb that was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The configuration file is not valid.
     #[error(transparent)]
     Config(#[from] config::Error),
@@ -119,7 +119,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Config(_) | Self::Slot(_) | Self::Size(_) | Self::Last(_) => {
                 ExitCode::from(EXIT_USAGE)

@@ -15,9 +15,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use self::call::Client;
-use self::failure::Failure;
-use self::place::Place;
+pub(crate) use self::call::Client;
+pub(crate) use self::failure::Failure;
+pub(crate) use self::place::Place;
 use self::watch::Format;
 use crate::cli::{AdminArgs, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
 use crate::controller::INSTANCES_MAX;

@@ -13,7 +13,7 @@ use crate::state_dir::{self, StateDir, Token, TokenName};
 
 /// What was said of where `up` is.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The configuration, or the defaults.
     pub(super) file: File,
     /// The address that was named, by flag or file.
@@ -41,7 +41,7 @@ struct Stated {
 
 impl Place {
     /// Reads the configuration, and looks for the state directory.
-    pub(super) fn find(args: &AdminArgs) -> Result<Self, Failure> {
+    pub(crate) fn find(args: &AdminArgs) -> Result<Self, Failure> {
         let file = File::read_or_default(args.config.as_deref())?;
         let stated = args.config.as_deref().map(stated_address).transpose()?.flatten();
         let named_path = args.state_dir.as_ref().or(file.state_dir.as_ref()).cloned();
@@ -76,7 +76,7 @@ impl Place {
     }
 
     /// The state directory.
-    pub(super) fn dir(&self) -> Result<&StateDir, state_dir::Error> {
+    pub(crate) fn dir(&self) -> Result<&StateDir, state_dir::Error> {
         self.dir.as_ref().ok_or_else(|| state_dir::Error::Missing { path: self.path.clone() })
     }
 

@@ -30,7 +30,7 @@ pub(super) fn render(overview: &Overview) -> String {
 }
 
 fn headline(overview: &Overview) -> String {
-    let Tally { desired, serving } = overview.instances;
+    let Tally { desired, serving, .. } = overview.instances;
     let (balancer, operation) = (overview.balancer, &overview.operation);
     let plural = if desired == 1 { "instance serves" } else { "instances serve" };
     let spares = match overview.standby {

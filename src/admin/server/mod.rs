@@ -1,6 +1,7 @@
 //! The server of the admin API: HTTP/1.1 on hyper, routes on axum. It shares nothing with the
 //! data plane but counters that it reads.
 
+mod chaos;
 mod feed;
 mod guard;
 mod problem;
@@ -29,6 +30,8 @@ use self::routes::Api;
 use super::overview::Facts;
 use crate::controller::{Command, Status};
 use crate::incidents::Snapshot;
+use crate::provider::sabotage::Sabotage;
+use crate::proxy::Meter;
 use crate::state_dir::{self, StateDir, Token, TokenName};
 
 /// Connections at a time; further ones wait in the kernel's queue. Far more than people and
@@ -67,6 +70,10 @@ pub struct Service {
     pub status: watch::Receiver<Arc<Status>>,
     /// What failed, and how it was repaired.
     pub incidents: watch::Receiver<Snapshot>,
+    /// What the balancer counts.
+    pub meter: Meter,
+    /// What `chaos` may order of the controller; `None`: it may not.
+    pub sabotage: Option<Arc<Sabotage>>,
     /// Where commands go.
     pub commands: mpsc::Sender<Command>,
     /// Where the balancer takes traffic, to be shown.
@@ -93,12 +100,19 @@ pub async fn serve(
     service: Service,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Service { access, status, incidents, commands, balancer } = service;
+    let Service { access, status, incidents, meter, sabotage, commands, balancer } = service;
     let facts = Facts { balancer, admin: listener.local_addr()? };
     let feed = Feed::new(&status);
-    let api =
-        Api { access, feed: feed.clone(), incidents, commands, facts, shutdown: shutdown.clone() };
-    let router = routes::router(Arc::new(api));
+    let api = Api {
+        access,
+        feed: feed.clone(),
+        incidents,
+        meter,
+        commands,
+        facts,
+        shutdown: shutdown.clone(),
+    };
+    let router = routes::router(Arc::new(api), sabotage);
     let mut connections = JoinSet::new();
     tokio::join!(
         accept(&listener, &router, &mut connections, &shutdown),

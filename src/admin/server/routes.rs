@@ -11,6 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,13 +20,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::Feed;
 use super::problem::Problem;
-use super::{Access, guard};
+use super::{Access, chaos, guard};
 use crate::admin::overview::{Facts, Overview};
+use crate::admin::requests::Requests;
 use crate::admin::timeline::Timeline;
 use crate::clock;
 use crate::controller::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 use crate::fleet::Slot;
 use crate::incidents::{KEPT_MAX, Snapshot};
+use crate::provider::sabotage::Sabotage;
+use crate::proxy::Meter;
 
 /// How long the controller has to answer. It does so within a turn, which takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,10 +50,11 @@ const BODY_BYTES_MAX: usize = 1024;
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What an unknown path is told to be.
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 10] = [
     "GET /v1/health",
     "GET /v1/status",
     "GET /v1/incidents",
+    "GET /v1/requests",
     "POST /v1/scale",
     "POST /v1/slots/SLOT/drain",
     "POST /v1/slots/SLOT/replace",
@@ -64,24 +69,27 @@ pub(super) struct Api {
     pub(super) access: Access,
     pub(super) feed: Feed,
     pub(super) incidents: watch::Receiver<Snapshot>,
+    pub(super) meter: Meter,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) facts: Facts,
     pub(super) shutdown: CancellationToken,
 }
 
 /// All routes. Every request passes the guard first, whether a route matches or not.
-pub(super) fn router(api: Arc<Api>) -> Router {
+pub(super) fn router(api: Arc<Api>, sabotage: Option<Arc<Sabotage>>) -> Router {
     let admit = middleware::from_fn_with_state(Arc::clone(&api), guard::admit);
     Router::new()
         .route("/v1/health", get(health))
         .route("/v1/status", get(status))
         .route("/v1/incidents", get(incidents))
+        .route("/v1/requests", get(requests))
         .route("/v1/scale", post(scale))
         .route("/v1/slots/{slot}/drain", post(drain))
         .route("/v1/slots/{slot}/replace", post(replace))
         .route("/v1/pause", post(pause))
         .route("/v1/resume", post(resume))
         .route("/v1/down", post(down))
+        .merge(sabotage.map_or_else(Router::new, chaos::routes))
         .fallback(no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(admit)
@@ -157,16 +165,20 @@ async fn incidents(
     Ok(Json(Timeline::new(&snapshot, last)))
 }
 
+async fn requests(State(api): State<Arc<Api>>) -> Json<Requests> {
+    Json(api.meter.read().into())
+}
+
 // === Changing ===
 
 /// A command that was obeyed.
 #[derive(Serialize)]
-struct Obeyed {
+pub(super) struct Obeyed {
     /// What happens now, for people.
     message: String,
 }
 
-type Outcome = Result<Json<Obeyed>, Problem>;
+pub(super) type Outcome = Result<Json<Obeyed>, Problem>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -175,14 +187,22 @@ struct ScaleBody {
 }
 
 async fn scale(State(api): State<Arc<Api>>, body: Result<Bytes, BytesRejection>) -> Outcome {
-    let example = [format!("{{\"instances\": N}} with N from 0 to {INSTANCES_MAX}")];
-    let refuse = |status, error| Problem::new(status, error).allowed(example.clone());
-    let body = body.map_err(|rejection| refuse(rejection.status(), rejection.body_text()))?;
-    let ScaleBody { instances } = serde_json::from_slice(&body).map_err(|error| {
-        refuse(StatusCode::BAD_REQUEST, format!("the body is not what it should be: {error}"))
-    })?;
+    let example = format!("{{\"instances\": N}} with N from 0 to {INSTANCES_MAX}");
+    let ScaleBody { instances } = understood(body, &example)?;
     api.obey(|answer| Command::Scale(instances, answer)).await?;
     done(format!("{} from now on", count(instances)))
+}
+
+/// The body, which is JSON like the example.
+pub(super) fn understood<T: DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+    example: &str,
+) -> Result<T, Problem> {
+    let refuse = |status, error| Problem::new(status, error).allowed([example]);
+    let body = body.map_err(|rejection| refuse(rejection.status(), rejection.body_text()))?;
+    serde_json::from_slice(&body).map_err(|error| {
+        refuse(StatusCode::BAD_REQUEST, format!("the body is not what it should be: {error}"))
+    })
 }
 
 async fn drain(State(api): State<Arc<Api>>, Path(slot): Path<String>) -> Outcome {
@@ -263,7 +283,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-fn done(message: impl Into<String>) -> Outcome {
+pub(super) fn done(message: impl Into<String>) -> Outcome {
     Ok(Json(Obeyed { message: message.into() }))
 }
 

@@ -73,7 +73,7 @@ impl Draft<'_> {
         if history.newborns.on_trial() && census.newborns > 0 {
             return Some(Hold::OnTrial(slot));
         }
-        if census.launching >= LAUNCHING_MAX || census.occupied >= limit(spec) {
+        if census.launching >= LAUNCHING_MAX || census.occupied >= spec.limit() as usize {
             return Some(Hold::Limit(slot));
         }
         if !self.is_replacement(slot) {
@@ -189,13 +189,4 @@ impl Census {
         self.occupied += 1;
         self.newborns += 1;
     }
-}
-
-/// How many machines of a group may exist at once.
-const fn limit(spec: &GroupSpec) -> usize {
-    let most = match spec.handover {
-        Handover::LaunchFirst { surge } => spec.slots().saturating_add(surge),
-        Handover::Fenced => spec.slots(),
-    };
-    most as usize
 }
