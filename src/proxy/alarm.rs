@@ -27,19 +27,6 @@ pub(super) struct Alarm {
 pub(super) struct TooLate;
 
 impl Alarm {
-    /// Waits for `future`, but not after `until`.
-    pub(super) async fn until<F: Future>(
-        &self,
-        until: Instant,
-        mut future: Pin<&mut F>,
-    ) -> Result<F::Output, TooLate> {
-        poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => self.poll(until, context).map(|()| Err(TooLate)),
-        })
-        .await
-    }
-
     /// Waits for `future`, at most so long. What is ready at once costs no look at the clock.
     pub(super) async fn within<F: Future>(
         &self,
@@ -101,8 +88,8 @@ mod tests {
         let alarm = Alarm::default();
         let begun = clock::now();
         for (limit, elapsed) in [(3, 3), (1, 4), (5, 9), (0, 9)] {
-            let until = clock::now() + limit * SECOND;
-            assert_eq!(alarm.until(until, pin!(pending::<()>())).await, Err(TooLate));
+            let ended = alarm.within(limit * SECOND, pin!(pending::<()>())).await;
+            assert_eq!(ended, Err(TooLate));
             assert_eq!(clock::now().since(begun).as_secs(), elapsed);
         }
     }
@@ -111,12 +98,11 @@ mod tests {
     async fn a_timer_that_rings_for_an_earlier_wait_is_set_anew() {
         let alarm = Alarm::default();
         let begun = clock::now();
-        let short = pin!(sleep(SECOND));
-        assert_eq!(alarm.until(begun + 2 * SECOND, short).await, Ok(()));
-        let until = clock::now() + 5 * SECOND;
-        assert_eq!(alarm.until(until, pin!(pending::<()>())).await, Err(TooLate));
+        assert_eq!(alarm.within(2 * SECOND, pin!(sleep(SECOND))).await, Ok(()));
+        let ended = alarm.within(5 * SECOND, pin!(pending::<()>())).await;
+        assert_eq!(ended, Err(TooLate));
         assert_eq!(clock::now().since(begun).as_secs(), 6);
-        assert_eq!(alarm.until(begun, pin!(ready(7))).await, Ok(7));
+        assert_eq!(alarm.within(Duration::ZERO, pin!(ready(7))).await, Ok(7));
     }
 
     #[tokio::test(start_paused = true)]

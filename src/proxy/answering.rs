@@ -1,5 +1,9 @@
 //! The head of an answer, and what may come before it.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
 use super::buffer::Buffer;
 use super::client::Client;
 use super::error::{Error, Kind};
@@ -14,11 +18,14 @@ use crate::http1::{self, Interim, Progress, Refusal, RequestHead, RequestId, Set
 const INTERIM_MAX: u32 = 16;
 
 /// An answer that is awaited.
-#[derive(Clone, Copy)]
 pub(super) struct Answering<'a> {
     thread: &'a Thread,
     request: &'a RequestHead,
-    is_begun: bool,
+    /// What the endpoint has sent.
+    buffer: Buffer,
+    /// There from its first byte on.
+    space: Option<Box<AnswerSpace>>,
+    interims: u32,
 }
 
 /// A final answer whose head has been read. It needs no memory before its first byte.
@@ -46,76 +53,106 @@ pub(super) enum Unanswered {
 
 impl<'a> Answering<'a> {
     pub(super) fn new(thread: &'a Thread, request: &'a RequestHead) -> Self {
-        Self { thread, request, is_begun: false }
+        Self { thread, request, buffer: Buffer::default(), space: None, interims: 0 }
     }
 
     /// Begins another try.
     pub(super) fn restart(&mut self) {
-        self.is_begun = false;
+        self.interims = 0;
+        self.buffer.clear(&self.thread.blocks);
+        if let Some(space) = self.space.take() {
+            self.thread.answers.give(space);
+        }
     }
 
     /// Whether a byte of the answer has come: from there on no try can be undone.
     pub(super) fn is_begun(&self) -> bool {
-        self.is_begun
+        self.space.is_some()
     }
 
     /// Reads until the head of the final answer is complete, and relays interim ones.
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<Answer, Unanswered> {
-        let mut buffer = Buffer::default();
-        self.read(link, &mut buffer).await?;
-        let mut answer = Answer { buffer, space: self.thread.answers.take() };
-        let mut interims = 0;
         loop {
-            while self.parse(&mut answer)? == Progress::Complete {
-                if !answer.space.head.is_interim() {
-                    return Ok(answer);
-                }
-                interims += 1;
-                if interims > INTERIM_MAX {
-                    return Err(Unanswered::Invalid);
-                }
-                Box::pin(self.relay_interim(&mut answer, client)).await?;
+            if let Some(answer) = self.advance(client).await? {
+                return Ok(answer);
             }
-            self.read(link, &mut answer.buffer).await?;
+            poll_fn(|context| self.poll_more(link, context)).await?;
         }
     }
 
-    async fn read(&mut self, link: &Link, buffer: &mut Buffer) -> Result<(), Unanswered> {
-        match io::read(&self.thread.blocks, link.stream(), buffer).await {
-            Ok(0) | Err(_) => Err(Unanswered::Closed),
-            Ok(_) => {
-                self.is_begun = true;
-                Ok(())
+    /// Ready when more of it has come.
+    pub(super) fn poll_more(
+        &mut self,
+        link: &Link,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Unanswered>> {
+        let (blocks, stream) = (&self.thread.blocks, link.stream());
+        match ready!(io::poll_read(context, blocks, stream, &mut self.buffer)) {
+            Ok(0) | Err(_) => return Poll::Ready(Err(Unanswered::Closed)),
+            Ok(_) => {}
+        }
+        self.space.get_or_insert_with(|| self.thread.answers.take());
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes in what has come, and relays interim answers; returns the final one when its head is
+    /// complete. Nothing is lost if this is dropped on the way.
+    pub(super) async fn advance(&mut self, client: &Client) -> Result<Option<Answer>, Unanswered> {
+        loop {
+            let Some(space) = &mut self.space else { return Ok(None) };
+            if !space.reply.is_empty() {
+                let stall = self.thread.settings.timeouts.stall;
+                Box::pin(flush(client, stall, &mut space.reply)).await?;
             }
+            if self.parse()? == Progress::Incomplete {
+                return Ok(None);
+            }
+            let answer = self.space.take_if(|space| !space.head.is_interim());
+            if let Some(space) = answer {
+                return Ok(Some(Answer { buffer: std::mem::take(&mut self.buffer), space }));
+            }
+            self.write_interim()?;
         }
     }
 
-    fn parse(&self, answer: &mut Answer) -> Result<Progress, Unanswered> {
+    fn parse(&mut self) -> Result<Progress, Unanswered> {
+        let Some(space) = &mut self.space else { return Ok(Progress::Incomplete) };
         let (limits, method) = (&self.thread.settings.limits.head, self.request.method());
-        let head = &mut answer.space.head;
-        let parsed = head.parse(answer.buffer.filled(), limits, method);
+        let parsed = space.head.parse(self.buffer.filled(), limits, method);
         let progress = parsed.map_err(|refusal| match refusal {
             Refusal::HeadTooLarge | Refusal::HeadersTooMany => Unanswered::TooLarge,
             _ => Unanswered::Invalid,
         })?;
         // Whoever switches unasked would make us take the next client's request for its protocol.
-        let is_asked = !head.switches() || self.request.asks_upgrade();
+        let is_asked = !space.head.switches() || self.request.asks_upgrade();
         if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }
     }
 
-    async fn relay_interim(&self, answer: &mut Answer, client: &Client) -> Result<(), Unanswered> {
-        let AnswerSpace { head, reply } = &mut *answer.space;
-        if http1::interim(self.request, head.status()) == Interim::Forward {
-            http1::write_interim(reply, head, answer.buffer.filled());
-            let patience = (&client.alarm, self.thread.settings.timeouts.stall);
-            let written = io::write_all(patience, &client.stream, reply).await;
-            written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
-            reply.clear();
+    /// Writes the interim answer that has come as the client gets it, if it does.
+    fn write_interim(&mut self) -> Result<(), Unanswered> {
+        let Some(space) = &mut self.space else { return Ok(()) };
+        self.interims += 1;
+        if self.interims > INTERIM_MAX {
+            return Err(Unanswered::Invalid);
         }
-        answer.buffer.consume(head.len());
+        let AnswerSpace { head, reply } = &mut **space;
+        if http1::interim(self.request, head.status()) == Interim::Forward {
+            http1::write_interim(reply, head, self.buffer.filled());
+        }
+        self.buffer.consume(head.len());
         head.clear();
         Ok(())
     }
+}
+
+/// Sends an interim answer. What was sent is gone from `reply`, should this be dropped.
+async fn flush(client: &Client, stall: Duration, reply: &mut Vec<u8>) -> Result<(), Unanswered> {
+    while !reply.is_empty() {
+        let written = io::write((&client.alarm, stall), &client.stream, reply).await;
+        let count = written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
+        reply.drain(..count);
+    }
+    Ok(())
 }
 
 impl Answer {

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -11,7 +12,7 @@ use socket2::SockRef;
 use super::alarm::Alarm;
 use super::buffer::Buffer;
 use super::error::{Error, Kind};
-use super::io::{is_quiet_now, read, readable, wake_by_shutdown};
+use super::io::{is_quiet_now, poll_read, read, readable, wake_by_shutdown};
 use super::per_client::Counted;
 use super::settings::Inbound;
 use super::socket::Socket;
@@ -151,16 +152,21 @@ impl Client {
         }
     }
 
-    /// Returns when the client has left. What it sends meanwhile (the next request) is kept.
-    pub(super) async fn gone(&self, thread: &Thread, inbound: &mut Buffer) {
+    /// Ready when the client has left. What it sends meanwhile (the next request) is kept.
+    pub(super) fn poll_gone(
+        &self,
+        thread: &Thread,
+        inbound: &mut Buffer,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         while inbound.has_room() {
-            match read(&thread.blocks, &self.stream, inbound).await {
-                Ok(0) | Err(_) => return,
+            match ready!(poll_read(context, &thread.blocks, &self.stream, inbound)) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}
             }
         }
         // A client that has filled the buffer ahead is noticed when it is answered.
-        std::future::pending::<()>().await;
+        Poll::Pending
     }
 
     /// Says that no more will come, and lets the client read what was said before its own bytes

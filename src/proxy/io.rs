@@ -8,7 +8,7 @@
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -34,18 +34,25 @@ pub(super) async fn read(
     stream: &Socket,
     buffer: &mut Buffer,
 ) -> io::Result<usize> {
-    poll_fn(|context| {
-        loop {
-            match read_now(blocks, stream, buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    buffer.rest(blocks);
-                    ready!(stream.poll_read_ready(context))?;
-                }
-                read => return Poll::Ready(read),
+    poll_fn(|context| poll_read(context, blocks, stream, buffer)).await
+}
+
+/// The same, for whoever waits for more than this.
+pub(super) fn poll_read(
+    context: &mut Context<'_>,
+    blocks: &Stock<Block>,
+    stream: &Socket,
+    buffer: &mut Buffer,
+) -> Poll<io::Result<usize>> {
+    loop {
+        match read_now(blocks, stream, buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                buffer.rest(blocks);
+                ready!(stream.poll_read_ready(context))?;
             }
+            read => return Poll::Ready(read),
         }
-    })
-    .await
+    }
 }
 
 /// What is there to read.

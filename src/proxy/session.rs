@@ -2,8 +2,9 @@
 //! open a connection to it, send, read the answer's head, relay its body, give the connection
 //! back. What goes wrong on the way is judged by the retry table in [`crate::pool`].
 
-use std::pin::pin;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
 use super::access_log::{Notes, Said, Trail};
 use super::answering::{Answer, Answering, Unanswered};
@@ -197,9 +198,9 @@ impl<'a> Exchange<'a> {
 
     /// Tries endpoints until the head of a final answer has been read.
     async fn first_answer(&mut self) -> Result<(Link, Answer), Error> {
-        let mut tries = Tries::new(self.thread, self.client, self.repeat(), self.ties);
+        let mut tries = Tries::new(self.thread, self.client, self.repeat());
         loop {
-            let Some(upstream) = tries.pick() else {
+            let Some(upstream) = tries.pick(self.ties) else {
                 Box::pin(tries.wait(&mut self.upload, self.notes)).await?;
                 continue;
             };
@@ -248,34 +249,57 @@ impl<'a> Exchange<'a> {
         link: &Link,
         (now, deadline): (Instant, Instant),
     ) -> Result<Answer, Unanswered> {
-        let repeat = self.repeat();
-        let Self { thread, client, upload, answering, .. } = self;
-        let mut answered = pin!(answering.run(client, link));
         let mut sent_at = now;
         // An endpoint that reads no more may have said why.
-        if upload.send_at_once(link).is_ok() && !upload.is_done() {
-            tokio::select! {
-                biased;
-                sent = Box::pin(upload.run(client, link, repeat)) => match sent {
-                    Ok(()) | Err(Stopped::Endpoint) => sent_at = clock::now(),
-                    Err(Stopped::Client(error)) => return Err(Unanswered::Client(error)),
-                },
-                early = &mut answered => return early,
+        if self.upload.send_at_once(link).is_ok() && !self.upload.is_done() {
+            if let Some(early) = Box::pin(self.send_rest(link)).await? {
+                return Ok(early);
             }
+            sent_at = clock::now();
         }
-        if repeat == Repeat::Idempotent && upload.replay() == Body::Replayable {
+        if self.repeat() == Repeat::Idempotent && self.upload.replay() == Body::Replayable {
             link.set_role(Role::Waiting);
         }
-        let until = deadline.min(sent_at + thread.settings.timeouts.first_byte);
-        let answered = tokio::select! {
-            biased;
-            answered = client.alarm.until(until, answered) => {
-                answered.unwrap_or(Err(Unanswered::Silent))
-            }
-            () = upload.gone(client) => Err(Unanswered::Client(Error::downstream(Kind::Gone))),
-        };
+        let until = deadline.min(sent_at + self.thread.settings.timeouts.first_byte);
+        let answered = self.listen(link, until).await;
         link.set_role(Role::Bound);
         answered
+    }
+
+    /// Sends what the system did not take at once, and what the client is still sending. Returns
+    /// the answer if that comes before.
+    async fn send_rest(&mut self, link: &Link) -> Result<Option<Answer>, Unanswered> {
+        let repeat = self.repeat();
+        let Self { client, upload, answering, .. } = self;
+        tokio::select! {
+            biased;
+            sent = upload.run(client, link, repeat) => match sent {
+                Ok(()) | Err(Stopped::Endpoint) => Ok(None),
+                Err(Stopped::Client(error)) => Err(Unanswered::Client(error)),
+            },
+            early = answering.run(client, link) => early.map(Some),
+        }
+    }
+
+    /// Waits for the head of the final answer, until then or until the client has left.
+    async fn listen(&mut self, link: &Link, until: Instant) -> Result<Answer, Unanswered> {
+        let Self { client, upload, answering, .. } = self;
+        loop {
+            if let Some(answer) = answering.advance(client).await? {
+                return Ok(answer);
+            }
+            poll_fn(|context| {
+                if let Poll::Ready(more) = answering.poll_more(link, context) {
+                    return Poll::Ready(more);
+                }
+                if client.alarm.poll(until, context).is_ready() {
+                    return Poll::Ready(Err(Unanswered::Silent));
+                }
+                let gone = upload.poll_gone(client, context);
+                gone.map(|()| Err(Unanswered::Client(Error::downstream(Kind::Gone))))
+            })
+            .await?;
+        }
     }
 
     /// Names what the endpoint failed at, as the retry table wants it.

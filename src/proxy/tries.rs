@@ -20,7 +20,6 @@ pub(super) struct Tries<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
     repeat: Repeat,
-    ties: Ties,
     /// When this try began: reading a clock costs more than picking an endpoint.
     now: Instant,
     /// When the answer must have begun, whatever happens until then.
@@ -60,18 +59,12 @@ impl Fault {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(
-        thread: &'a Rc<Thread>,
-        client: &'a Client,
-        repeat: Repeat,
-        ties: Ties,
-    ) -> Self {
+    pub(super) fn new(thread: &'a Rc<Thread>, client: &'a Client, repeat: Repeat) -> Self {
         let now = clock::now();
         Self {
             thread,
             client,
             repeat,
-            ties,
             now,
             deadline: now + thread.settings.timeouts.total,
             tried: Tried::default(),
@@ -87,8 +80,8 @@ impl<'a> Tries<'a> {
     }
 
     /// The endpoint for the next try, or `None` if every one was tried or none serves.
-    pub(super) fn pick(&mut self) -> Option<Rc<Upstream>> {
-        let (snapshot, picked) = self.thread.pick(&self.tried, self.ties, self.now);
+    pub(super) fn pick(&mut self, ties: Ties) -> Option<Rc<Upstream>> {
+        let (snapshot, picked) = self.thread.pick(&self.tried, ties, self.now);
         self.snapshot = snapshot;
         if picked.is_none() && self.tried.is_empty() {
             self.failure = None;

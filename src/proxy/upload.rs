@@ -1,6 +1,8 @@
 //! The request on its way upstream: written once, kept as long as it may have to be sent again.
 
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::task::{Context, Poll};
 
 use super::buffer::Buffer;
 use super::client::Client;
@@ -119,7 +121,12 @@ impl<'a> Upload<'a> {
 
     /// Returns when the client has left.
     pub(super) async fn gone(&mut self, client: &Client) {
-        client.gone(self.thread, self.inbound).await;
+        poll_fn(|context| self.poll_gone(client, context)).await;
+    }
+
+    /// Ready when the client has left.
+    pub(super) fn poll_gone(&mut self, client: &Client, context: &mut Context<'_>) -> Poll<()> {
+        client.poll_gone(self.thread, self.inbound, context)
     }
 
     /// Begins another try.
