@@ -67,7 +67,7 @@ fn require_digits(text: &str) -> Option<()> {
 
 /// RFC 3986 §3.2.2: four decimal octets, without leading zeros.
 pub(crate) fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    let octet = |word: &str| (0..=u8::MAX).find(|octet| octet.to_string() == word);
+    let octet = |word: &str| word.parse().ok().filter(|octet: &u8| octet.to_string() == word);
     let octets: Vec<u8> = text.split('.').map(octet).collect::<Option<_>>()?;
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }

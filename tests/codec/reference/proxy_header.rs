@@ -81,7 +81,7 @@ fn line_source(line: &[u8]) -> Result<Source, Broken> {
 }
 
 fn port(text: &str) -> Option<u16> {
-    (0..=u16::MAX).find(|port| port.to_string() == text)
+    text.parse().ok().filter(|port: &u16| port.to_string() == text)
 }
 
 /// §2.2: sixteen bytes, and then as many as the last two of those say.
