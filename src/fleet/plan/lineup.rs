@@ -1,7 +1,7 @@
 //! Who of those that are ready takes traffic, and who stands by.
 
 use super::Draft;
-use crate::fleet::{Action, Group, InstanceId, Phase, Tracked};
+use crate::fleet::{Action, Group, Phase, Tracked};
 
 /// Whether as many as desired take traffic once the plan is begun, those not counted that are to
 /// go.
@@ -11,7 +11,7 @@ pub(super) enum Lineup {
     Short,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// Spares step in for those that are missing: first those with nothing against them, and of
     /// these who has been ready for longest. If there are too many, the last ones stand by again.
     pub(super) fn line_up(&mut self, group: Group) -> Lineup {
@@ -21,22 +21,28 @@ impl Draft<'_> {
             return Lineup::Short;
         }
         let size = spec.size as usize;
-        let mut serving = self.in_their_place(group, &Phase::Serving);
-        let mut spares = self.in_their_place(group, &Phase::Standby);
+        let serving = self.in_their_place(group, &Phase::Serving);
+        let spares = self.in_their_place(group, &Phase::Standby);
         let missing = size.saturating_sub(serving.len()).min(spares.len());
         let lineup = if serving.len() + missing < size { Lineup::Short } else { Lineup::Complete };
-        let promoted = spares.drain(..missing).map(Action::Promote);
-        let surplus = serving.drain(size.min(serving.len())..).map(Action::Demote);
-        self.plan.actions.extend(promoted.chain(surplus));
+        let promoted = &spares[..missing];
+        if promoted.iter().any(|tracked| tracked.health.is_doubtful()) {
+            // A spare that was in doubt may want a successor, now that it serves.
+            self.wake_at(self.now);
+        }
+        let promoted = promoted.iter().map(|of| Action::Promote(of.instance.id.clone()));
+        let surplus = serving.iter().skip(size);
+        let demoted = surplus.map(|of| Action::Demote(of.instance.id.clone()));
+        self.plan.actions.extend(promoted.chain(demoted));
         lineup
     }
 
     /// Those in a phase that this plan leaves where they are, the best first.
-    fn in_their_place(&self, group: Group, phase: &Phase) -> Vec<InstanceId> {
+    fn in_their_place(&self, group: Group, phase: &Phase) -> Vec<&'a Tracked> {
         let members = self.observed.members(group).filter(|tracked| tracked.phase == *phase);
         let stays = |tracked: &&Tracked| !self.is_beyond_slots(tracked) && !self.has_elder(tracked);
         let mut stays: Vec<_> = members.filter(stays).collect();
         stays.sort_by_key(|tracked| (tracked.health.is_doubtful(), tracked.since));
-        stays.into_iter().map(|tracked| tracked.instance.id.clone()).collect()
+        stays
     }
 }

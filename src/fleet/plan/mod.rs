@@ -125,14 +125,13 @@ impl<'a> Draft<'a> {
         self.desired.group(tracked.instance.slot.group)
     }
 
-    /// Whether a successor is wanted for one that serves, or is ready to, before it is known to
-    /// have failed.
+    /// Whether a successor is wanted for one that serves before it is known to have failed.
     fn is_doubtful(&self, tracked: &Tracked) -> bool {
         let spec = self.spec_of(tracked);
         let can_be_succeeded = matches!(spec.handover, Handover::LaunchFirst { .. });
         spec.launch_on == LaunchOn::Suspicion
             && can_be_succeeded
-            && matches!(tracked.phase, Phase::Standby | Phase::Serving)
+            && tracked.phase == Phase::Serving
             && tracked.health.is_doubtful()
     }
 }
