@@ -139,6 +139,8 @@ pub struct Probe {
     pub refused: Count<1, 100>,
     /// Timeouts or error answers in a row until it is replaced.
     pub unresponsive: Count<1, 100>,
+    /// How long one may be well and unwell by turns until it is replaced.
+    pub flapping: Span<1_000, 3_600_000>,
 }
 
 /// The command of a server of your own: at least a program, and `{port}` somewhere.
@@ -216,6 +218,8 @@ impl Default for Probe {
             refused: Count::new(2),
             // Three in a row: one lost packet or one long pause must not cost a machine.
             unresponsive: Count::new(3),
+            // Longer than a restart of whatever it depends on, or a neighbour's busy moment.
+            flapping: Span::new(Duration::from_secs(30)),
         }
     }
 }

@@ -374,6 +374,7 @@ fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) 
             healthy: file.probe.healthy.to_u32(),
             refused: file.probe.refused.to_u32(),
             unresponsive: file.probe.unresponsive.to_u32(),
+            flapping: file.probe.flapping.get(),
         },
         replacement_interval: file.fleet.replacement_interval.get(),
     }

@@ -31,7 +31,9 @@ impl Log {
         let before: HashSet<&Hold> = before.iter().collect();
         for hold in holds.iter().filter(|hold| !before.contains(hold)) {
             match hold {
-                Hold::Frozen { .. } | Hold::Budget { .. } => tracing::warn!("{hold}"),
+                Hold::Frozen { .. } | Hold::Budget { .. } | Hold::Shaken(_) => {
+                    tracing::warn!("{hold}")
+                }
                 _ => tracing::debug!("{hold}"),
             }
         }

@@ -209,8 +209,8 @@ impl<P: Provider> Controller<P> {
             }
             Action::Terminate(id, _) => self.work.terminate(id),
             Action::Repoint { id, control, to } => self.work.repoint(id, control, to),
-            // Telling the pool was all.
-            Action::Promote(_) | Action::Demote(_) => {}
+            // Telling the pool was all, if it had to be told.
+            Action::Supersede(..) | Action::Promote(_) | Action::Demote(_) => {}
             // Taking it out of the pool was all; the threads report when they are done with it.
             Action::Drain(id, _) if self.roster.has_traffic(&id) => {}
             Action::Drain(id, _) => self.inbox.put_back(Event::Drained(id)),

@@ -263,7 +263,12 @@ mod tests {
             launch_timeout: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(1),
             settle: Duration::ZERO,
-            thresholds: Thresholds { healthy: 1, refused: 1, unresponsive: 1 },
+            thresholds: Thresholds {
+                healthy: 1,
+                refused: 1,
+                unresponsive: 1,
+                flapping: Duration::from_secs(1),
+            },
             replacement_interval: Duration::from_secs(1),
         }
     }

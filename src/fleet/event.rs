@@ -78,7 +78,7 @@ impl Fleet {
             Event::Launched(token, result) => self.launched(&token, result, now),
             Event::Gone(id, how) => self.gone(id, how, now),
             Event::Probed(id, probe) => self.probed(&id, probe, spec, now),
-            Event::Suspected(id) => self.suspected(&id),
+            Event::Suspected(id) => self.suspected(&id, now),
             Event::Drained(id) => self.step(&id, Step::Quiet, now),
             Event::Terminated(id, result) => self.terminated(&id, &result, spec, now),
             Event::Repointed(id, to, result) => self.repointed(&id, to, result.is_ok()),
@@ -243,7 +243,7 @@ impl Fleet {
         let Some(tracked) = self.tracked.get_mut(id) else { return };
         let thresholds = spec.group(tracked.instance.slot.group).thresholds;
         let load = tracked.health.load();
-        let verdict = tracked.health.add(probe.finding, &thresholds);
+        let verdict = tracked.health.add(probe.finding, &thresholds, now);
         if load != tracked.health.load() {
             self.journal.push(Change::Load(id.clone(), tracked.health.load()));
         }
@@ -280,6 +280,9 @@ impl Fleet {
             Phase::Condemned(reason) if self.may_return(tracked, reason, spec) => {}
             _ => return,
         }
+        if let Some(tracked) = self.tracked.get_mut(id) {
+            tracked.health.settle();
+        }
         let has_spares = spec.group(group).standby > 0;
         self.step(id, if has_spares { Step::Readied } else { Step::Passed }, now);
     }
@@ -296,9 +299,9 @@ impl Fleet {
     }
 
     /// Traffic raises suspicion; only the instance's own health check convicts it.
-    fn suspected(&mut self, id: &InstanceId) {
+    fn suspected(&mut self, id: &InstanceId, now: Instant) {
         if let Some(tracked) = self.tracked.get_mut(id) {
-            tracked.health.suspect();
+            tracked.health.suspect(now);
         }
     }
 

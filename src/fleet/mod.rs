@@ -280,6 +280,7 @@ impl Fleet {
             Action::Launch(launch) => self.begin_launch(launch, spec, now),
             Action::Drain(id, reason) => self.step(id, Step::Drain(reason.clone()), now),
             Action::Terminate(id, reason) => self.begin_termination(id, reason, now),
+            Action::Supersede(id, reason) => self.step(id, Step::Supersede(reason.clone()), now),
             Action::Promote(id) => self.step(id, Step::Promote, now),
             Action::Demote(id) => self.step(id, Step::Demote, now),
             Action::Repoint { id, .. } => {

@@ -67,6 +67,8 @@ pub enum Reason {
     Unresponsive,
     /// Its own health check answers with an error of its own.
     Unhealthy(u16),
+    /// It is well and unwell by turns.
+    Flapping,
     /// It did not pass a probe in time: see `launch_timeout`.
     NeverServed,
     /// It is beyond the desired size.
@@ -91,13 +93,16 @@ impl Reason {
     /// Whether it might answer a request that nobody else can: only its probes failed.
     #[must_use]
     pub const fn may_still_answer(&self) -> bool {
-        matches!(self, Self::Unresponsive | Self::Unhealthy(_))
+        matches!(self, Self::Unresponsive | Self::Unhealthy(_) | Self::Flapping)
     }
 
     /// Whether requests that it has begun can be expected to end well.
     #[must_use]
     pub const fn may_still_finish(&self) -> bool {
-        matches!(self, Self::Surplus | Self::Duplicate | Self::Ordered | Self::Shutdown)
+        matches!(
+            self,
+            Self::Flapping | Self::Surplus | Self::Duplicate | Self::Ordered | Self::Shutdown
+        )
     }
 
     /// Whether the machine itself no longer exists.
@@ -114,6 +119,7 @@ impl fmt::Display for Reason {
             Self::Refused => formatter.write_str("refuses connections"),
             Self::Unresponsive => formatter.write_str("does not answer its health check"),
             Self::Unhealthy(status) => write!(formatter, "its health check answers {status}"),
+            Self::Flapping => formatter.write_str("is well and unwell by turns"),
             Self::NeverServed => formatter.write_str("did not serve in time"),
             Self::Surplus => formatter.write_str("beyond the desired size"),
             Self::Duplicate => formatter.write_str("its slot is filled by another"),
@@ -165,7 +171,9 @@ impl Phase {
             (Self::Starting | Self::Condemned(_), Step::Readied)
             | (Self::Serving, Step::Demote) => Self::Standby,
             (Self::Serving, Step::Supersede(reason)) => Self::Outgoing(reason),
-            (
+            // It takes no traffic that it could go on taking.
+            (Self::Standby, Step::Supersede(reason))
+            | (
                 Self::Starting | Self::Standby | Self::Serving | Self::Outgoing(_),
                 Step::Fail(reason),
             ) => Self::Condemned(reason),

@@ -131,4 +131,6 @@ pub struct Thresholds {
     pub refused: u32,
     /// Timeouts, or answers that say it is unwell, until it is replaced.
     pub unresponsive: u32,
+    /// How long one may be well and unwell by turns until it is replaced.
+    pub flapping: Duration,
 }

@@ -76,6 +76,8 @@ pub enum Cause {
     Unresponsive,
     /// Its health check answered with an error.
     Unhealthy,
+    /// It was well and unwell by turns.
+    Flapping,
     /// It did not serve in time.
     NeverServed,
     /// Nothing failed: the operator asked for it.
@@ -84,11 +86,12 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Gone,
         Self::Refused,
         Self::Unresponsive,
         Self::Unhealthy,
+        Self::Flapping,
         Self::NeverServed,
         Self::Ordered,
     ];
@@ -101,6 +104,7 @@ impl Cause {
             Reason::Refused => Some(Self::Refused),
             Reason::Unresponsive => Some(Self::Unresponsive),
             Reason::Unhealthy(_) => Some(Self::Unhealthy),
+            Reason::Flapping => Some(Self::Flapping),
             Reason::NeverServed => Some(Self::NeverServed),
             Reason::Ordered => Some(Self::Ordered),
             Reason::Surplus | Reason::Duplicate | Reason::Revenant | Reason::Shutdown => None,
@@ -115,6 +119,7 @@ impl Cause {
             Self::Refused => "refused",
             Self::Unresponsive => "unresponsive",
             Self::Unhealthy => "unhealthy",
+            Self::Flapping => "flapping",
             Self::NeverServed => "never_served",
             Self::Ordered => "ordered",
         }

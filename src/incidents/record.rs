@@ -22,8 +22,8 @@ pub struct Record {
     pub slot: String,
     /// Whether it was the backend.
     pub backend: bool,
-    /// `gone`, `refused`, `unresponsive`, `unhealthy`, `never_served`; or `ordered` by the
-    /// operator, when nothing failed.
+    /// `gone`, `refused`, `unresponsive`, `unhealthy`, `flapping`, `never_served`; or `ordered`,
+    /// by the operator, when nothing failed.
     pub cause: String,
     /// What was seen, in the order in which it was.
     pub evidence: Vec<String>,

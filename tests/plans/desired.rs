@@ -7,7 +7,7 @@ use cloudaps::fleet::{GroupSpec, Handover, LaunchOn, Operation, Ownership, Spec,
 use super::command::{duration, number};
 
 const SETTINGS: &str = "instances, standby, backend, surge, provider, launch_on, launch_timeout, \
-    drain_timeout, settle, replacement_interval, healthy, refused, unresponsive";
+    drain_timeout, settle, replacement_interval, healthy, refused, unresponsive, flapping";
 
 /// What every story starts with.
 pub(crate) fn spec() -> Spec {
@@ -20,7 +20,12 @@ pub(crate) fn spec() -> Spec {
         launch_timeout: Duration::from_secs(10),
         drain_timeout: Duration::from_secs(5),
         settle: Duration::ZERO,
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 3 },
+        thresholds: Thresholds {
+            healthy: 1,
+            refused: 2,
+            unresponsive: 3,
+            flapping: Duration::from_secs(30),
+        },
         replacement_interval: Duration::from_secs(1),
     };
     let backend = GroupSpec { size: 0, handover: Handover::Fenced, ..instances.clone() };
@@ -54,6 +59,7 @@ fn set(group: &mut GroupSpec, key: &str, value: &str) -> Result<(), String> {
         "replacement_interval" => group.replacement_interval = duration(value)?,
         "healthy" => group.thresholds.healthy = number(value)?,
         "refused" => group.thresholds.refused = number(value)?,
+        "flapping" => group.thresholds.flapping = duration(value)?,
         "unresponsive" => group.thresholds.unresponsive = number(value)?,
         _ => return Err(format!("unknown setting `{key}`; allowed are {SETTINGS}")),
     }

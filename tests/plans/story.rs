@@ -252,6 +252,7 @@ impl World {
                 Action::Repoint { id, to, .. } => self.machine_mut(id.as_str())?.told = Some(*to),
                 Action::Drain(..)
                 | Action::Terminate(..)
+                | Action::Supersede(..)
                 | Action::Promote(_)
                 | Action::Demote(_) => {}
             }

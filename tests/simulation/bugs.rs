@@ -59,7 +59,7 @@ pub(crate) const NONE: Bug = Bug {
 };
 
 /// Each law is broken by at least one.
-pub(crate) const BUGS: [Bug; 28] = [
+pub(crate) const BUGS: [Bug; 29] = [
     Bug {
         name: "a failed listing is an empty one",
         law: Law::Listing,
@@ -89,6 +89,7 @@ pub(crate) const BUGS: [Bug; 28] = [
     Bug { name: "one token for each slot", law: Law::Token, planner: with_one_token, ..NONE },
     Bug { name: "ended without a drain", law: Law::Drain, planner: without_a_drain, ..NONE },
     Bug { name: "no patience with a drain", law: Law::Drain, planner: without_patience, ..NONE },
+    Bug { name: "who flaps is ended at once", law: Law::Drain, planner: without_mercy, ..NONE },
     Bug {
         name: "quiet before the last request ended",
         law: Law::Drain,
@@ -271,6 +272,16 @@ fn without_a_drain(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
     let mut broken = plan(desired, observed, now);
     for action in &mut broken.actions {
         if let Action::Drain(id, reason) = action {
+            *action = Action::Terminate(id.clone(), reason.clone());
+        }
+    }
+    broken
+}
+
+fn without_mercy(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
+    let mut broken = plan(desired, observed, now);
+    for action in &mut broken.actions {
+        if let Action::Supersede(id, reason) = action {
             *action = Action::Terminate(id.clone(), reason.clone());
         }
     }

@@ -54,7 +54,7 @@ impl World {
                 self.coming.insert(launch.token.clone(), (of.life, launch.slot));
                 self.send_change(of.life, Call::Launch { launch, attempt: 0 });
             }
-            Action::Promote(_) | Action::Demote(_) => {}
+            Action::Supersede(..) | Action::Promote(_) | Action::Demote(_) => {}
             Action::Terminate(id, _) => self.send_change(of.life, Call::Terminate(id)),
             Action::Repoint { id, to, .. } => {
                 self.send_change(of.life, Call::Repoint { id, to });

@@ -36,6 +36,7 @@ impl World {
                 self.nothing_is_launched_while_frozen(of, launch)
             }
             Action::Promote(_) | Action::Demote(_) => Ok(()),
+            Action::Supersede(..) => nothing_is_done_while_paused(of, action, None),
             Action::Drain(_, reason) => nothing_is_done_while_paused(of, action, Some(reason)),
             Action::Terminate(id, reason) => {
                 nothing_is_done_while_paused(of, action, Some(reason))?;

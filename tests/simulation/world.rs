@@ -387,7 +387,12 @@ fn spec(rng: &mut fastrand::Rng) -> Spec {
         launch_timeout: Duration::from_secs(rng.choice([5, 12, 25]).expect("there are choices")),
         drain_timeout: Duration::from_secs(2),
         settle: SETTLE,
-        thresholds: Thresholds { healthy: rng.u32(1..=2), refused: 2, unresponsive: 3 },
+        thresholds: Thresholds {
+            healthy: rng.u32(1..=2),
+            refused: 2,
+            unresponsive: 3,
+            flapping: Duration::from_secs(rng.choice([2, 6, 30]).expect("there are choices")),
+        },
         replacement_interval: Duration::from_millis(500),
     };
     let backend =

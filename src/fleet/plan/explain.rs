@@ -10,6 +10,7 @@ impl fmt::Display for Action {
             Self::Launch(launch) => write!(formatter, "launch {}", launch.slot),
             Self::Drain(id, reason) => write!(formatter, "drain {id}: {reason}"),
             Self::Terminate(id, reason) => write!(formatter, "terminate {id}: {reason}"),
+            Self::Supersede(id, reason) => write!(formatter, "supersede {id}: {reason}"),
             Self::Promote(id) => write!(formatter, "promote {id}"),
             Self::Demote(id) => write!(formatter, "demote {id}"),
             Self::Repoint { id, to, .. } => write!(formatter, "repoint {id} to {to}"),
@@ -31,6 +32,10 @@ impl fmt::Display for Hold {
             }
             Self::Limit(slot) => write!(formatter, "{slot}: as many machines exist as may"),
             Self::Fenced { slot, by } => write!(formatter, "{slot}: {by} is not known to be gone"),
+            Self::Shaken(group) => {
+                let group = group.name();
+                write!(formatter, "{group}: most are well and unwell by turns, so none is to blame")
+            }
             Self::AwaitsSuccessor(id) => {
                 write!(formatter, "{id}: waits until its successor serves")
             }

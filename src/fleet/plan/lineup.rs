@@ -25,14 +25,13 @@ impl<'a> Draft<'a> {
         let spares = self.in_their_place(group, &Phase::Standby);
         let missing = size.saturating_sub(serving.len()).min(spares.len());
         let lineup = if serving.len() + missing < size { Lineup::Short } else { Lineup::Complete };
-        let promoted = &spares[..missing];
-        if promoted.iter().any(|tracked| tracked.health.is_doubtful()) {
-            // A spare that was in doubt may want a successor, now that it serves.
+        let (promoted, demoted) = (&spares[..missing], &serving[size.min(serving.len())..]);
+        if promoted.iter().chain(demoted).any(|tracked| !tracked.health.is_steady()) {
+            // Whether one that is in doubt is to have a successor depends on whether it serves.
             self.wake_at(self.now);
         }
         let promoted = promoted.iter().map(|of| Action::Promote(of.instance.id.clone()));
-        let surplus = serving.iter().skip(size);
-        let demoted = surplus.map(|of| Action::Demote(of.instance.id.clone()));
+        let demoted = demoted.iter().map(|of| Action::Demote(of.instance.id.clone()));
         self.plan.actions.extend(promoted.chain(demoted));
         lineup
     }
@@ -40,9 +39,11 @@ impl<'a> Draft<'a> {
     /// Those in a phase that this plan leaves where they are, the best first.
     fn in_their_place(&self, group: Group, phase: &Phase) -> Vec<&'a Tracked> {
         let members = self.observed.members(group).filter(|tracked| tracked.phase == *phase);
-        let stays = |tracked: &&Tracked| !self.is_beyond_slots(tracked) && !self.has_elder(tracked);
+        let stays = |tracked: &&Tracked| {
+            self.has_place(tracked) && !self.superseded.contains(&tracked.instance.id)
+        };
         let mut stays: Vec<_> = members.filter(stays).collect();
-        stays.sort_by_key(|tracked| (tracked.health.is_doubtful(), tracked.since));
+        stays.sort_by_key(|tracked| (!tracked.health.is_steady(), tracked.since));
         stays
     }
 }

@@ -4,9 +4,11 @@
 
 mod explain;
 mod fill;
+mod flapping;
 mod lineup;
 mod retire;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::{
@@ -28,6 +30,8 @@ pub enum Action {
     Drain(InstanceId, Reason),
     /// End it.
     Terminate(InstanceId, Reason),
+    /// Launch a successor, and send it traffic until then.
+    Supersede(InstanceId, Reason),
     /// Send a spare traffic from now on.
     Promote(InstanceId),
     /// Send it no new request, and keep it as a spare.
@@ -77,6 +81,8 @@ pub enum Hold {
         /// For whom.
         by: InstanceId,
     },
+    /// Some instances are well and unwell by turns, and so are most of the others.
+    Shaken(Group),
     /// A failed instance waits for its successor to serve.
     AwaitsSuccessor(InstanceId),
 }
@@ -101,6 +107,7 @@ pub fn plan(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
         return draft.plan;
     }
     for group in [Group::Backend, Group::Instances] {
+        draft.supersede_flapping(group);
         draft.retire(group);
         draft.fill(group);
     }
@@ -114,11 +121,13 @@ struct Draft<'a> {
     observed: &'a Fleet,
     now: Instant,
     plan: Plan,
+    /// Who serves only until its successor does, by this plan.
+    superseded: BTreeSet<InstanceId>,
 }
 
 impl<'a> Draft<'a> {
     fn new(desired: &'a Spec, observed: &'a Fleet, now: Instant) -> Self {
-        Self { desired, observed, now, plan: Plan::default() }
+        Self { desired, observed, now, plan: Plan::default(), superseded: BTreeSet::new() }
     }
 
     fn spec_of(&self, tracked: &Tracked) -> &'a GroupSpec {
@@ -132,7 +141,7 @@ impl<'a> Draft<'a> {
         spec.launch_on == LaunchOn::Suspicion
             && can_be_succeeded
             && tracked.phase == Phase::Serving
-            && tracked.health.is_doubtful()
+            && !tracked.health.is_steady()
     }
 }
 

@@ -140,7 +140,12 @@ impl Draft<'_> {
         self.observed.others_in_slot_of(tracked).any(|other| rank(other) > rank(tracked))
     }
 
-    pub(super) fn is_beyond_slots(&self, tracked: &Tracked) -> bool {
+    /// Whether its slot is wanted, and nobody else's.
+    pub(super) fn has_place(&self, tracked: &Tracked) -> bool {
+        !self.is_beyond_slots(tracked) && !self.has_elder(tracked)
+    }
+
+    fn is_beyond_slots(&self, tracked: &Tracked) -> bool {
         tracked.instance.slot.index >= self.spec_of(tracked).slots()
     }
 
@@ -155,7 +160,7 @@ impl Draft<'_> {
     }
 
     /// Whether somebody else fills the slot without doubt and was there first.
-    pub(super) fn has_elder(&self, tracked: &Tracked) -> bool {
+    fn has_elder(&self, tracked: &Tracked) -> bool {
         let mut others = self.observed.others_in_slot_of(tracked);
         others.any(|other| {
             let fills = other.phase.fills_slot() && !self.is_doubtful(other);

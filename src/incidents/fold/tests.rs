@@ -30,7 +30,12 @@ fn group(size: u32) -> GroupSpec {
         launch_timeout: Duration::from_secs(30),
         drain_timeout: Duration::from_secs(30),
         settle: Duration::ZERO,
-        thresholds: Thresholds { healthy: 1, refused: 2, unresponsive: 2 },
+        thresholds: Thresholds {
+            healthy: 1,
+            refused: 2,
+            unresponsive: 2,
+            flapping: Duration::from_secs(30),
+        },
         replacement_interval: Duration::from_millis(10),
     }
 }

@@ -1,0 +1,53 @@
+//! Who is well and unwell by turns, and has to go although no verdict ever falls.
+
+use std::collections::BTreeSet;
+
+use super::{Action, Draft, Hold};
+use crate::fleet::{Group, Handover, Operation, Ownership, Phase, Reason, Tracked};
+
+impl Draft<'_> {
+    /// Replaces whoever flaps, for which nobody else stands still: it serves until its successor
+    /// does. What happens to most of them at once (the machine that they share is overloaded, or
+    /// the probes' way is) is not mended by making others.
+    pub(super) fn supersede_flapping(&mut self, group: Group) {
+        if !self.may_supersede(group) {
+            return;
+        }
+        let spec = self.desired.group(group);
+        let (mut ready, mut unsteady, mut flapping) = (0, 0, BTreeSet::new());
+        let stays = |of: &&Tracked| is_ready(of) && self.has_place(of);
+        for tracked in self.observed.members(group).filter(stays) {
+            ready += 1;
+            unsteady += usize::from(!tracked.health.is_steady());
+            if tracked.health.flaps(spec.thresholds.flapping, self.now) {
+                flapping.insert(tracked.instance.id.clone());
+            }
+        }
+        if flapping.is_empty() {
+            return;
+        }
+        // Each of them is compared with the others.
+        if 2 * (unsteady - 1) > ready - 1 {
+            self.hold(Hold::Shaken(group));
+            return;
+        }
+        let supersede = flapping.iter().cloned();
+        let supersede = supersede.map(|id| Action::Supersede(id, Reason::Flapping));
+        self.plan.actions.extend(supersede);
+        self.superseded = flapping;
+        // Their successors are launched by the next plan, which knows.
+        self.wake_at(self.now);
+    }
+
+    /// Only where a successor can live beside it: who works half of the time is better than nobody.
+    fn may_supersede(&self, group: Group) -> bool {
+        let spec = self.desired.group(group);
+        spec.ownership == Ownership::Owned
+            && matches!(spec.handover, Handover::LaunchFirst { surge: 1.. })
+            && self.desired.operation == Operation::Active
+    }
+}
+
+const fn is_ready(tracked: &Tracked) -> bool {
+    matches!(tracked.phase, Phase::Standby | Phase::Serving)
+}
