@@ -32,7 +32,7 @@ impl Log {
         for hold in holds.iter().filter(|hold| !before.contains(hold)) {
             match hold {
                 Hold::Frozen { .. } | Hold::Budget { .. } | Hold::Shaken(_) => {
-                    tracing::warn!("{hold}")
+                    tracing::warn!("{hold}");
                 }
                 _ => tracing::debug!("{hold}"),
             }

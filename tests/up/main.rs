@@ -13,6 +13,7 @@ mod chaos;
 mod faults;
 mod inbound;
 mod incidents;
+mod many;
 mod operator;
 mod own_server;
 mod restart;
