@@ -90,12 +90,10 @@ impl Turn {
     }
 }
 
-/// The endpoints that one request has tried.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tried {
-    ids: [Option<EndpointId>; TRIED_MAX],
-    len: usize,
-}
+/// The endpoints that one request has tried and that failed it: mostly none, and then this needs no
+/// memory.
+#[derive(Clone, Debug, Default)]
+pub struct Tried(Vec<EndpointId>);
 
 /// What ties a request to an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -124,25 +122,27 @@ pub struct Ask<'a> {
 impl Tried {
     /// Notes a try. Beyond [`TRIED_MAX`] the oldest is forgotten.
     pub fn add(&mut self, id: EndpointId) {
-        self.ids[self.len % TRIED_MAX] = Some(id);
-        self.len += 1;
+        if self.0.len() == TRIED_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(id);
     }
 
     /// Whether it was tried.
     #[must_use]
     pub fn contains(&self, id: EndpointId) -> bool {
-        !self.is_empty() && self.ids.contains(&Some(id))
+        self.0.contains(&id)
     }
 
     /// Whether nothing was tried.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.is_empty()
     }
 
     /// Forgets all: after a hold every endpoint deserves another try.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.0.clear();
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::access_log::{Asked, Lines, Said, Trail};
 use super::client::Client;
+use super::failures::Subject;
 use crate::http1::{Form, RequestHead, RequestId};
 
 /// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
@@ -12,13 +13,22 @@ use crate::http1::{Form, RequestHead, RequestId};
 const ACCEPT_MAX: usize = 512;
 
 /// What one request leaves behind, for the log and for the answer of our own that it may get.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Record {
+    /// What it is called, once it was read or refused.
+    pub(super) id: RequestId,
     /// Who sent it, once that is known.
     pub(super) sender: Option<IpAddr>,
     accept: Vec<u8>,
     /// What its line in the access log will say.
     pub(super) trail: Trail,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        let (sender, accept, trail) = (None, Vec::new(), Trail::default());
+        Self { id: RequestId::from_draw(0), sender, accept, trail }
+    }
 }
 
 impl Record {
@@ -30,19 +40,19 @@ impl Record {
     }
 
     /// Takes down a request that was read, or was refused while it was.
-    pub(super) fn open_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+    pub(super) fn open_trail(&mut self, client: &Client, said: Said<'_>) {
         if self.trail.is_kept() {
-            self.write_trail(id, client, said);
+            self.write_trail(client, said);
         }
     }
 
     /// By itself, so that without a log a request does not even pay for the call.
     #[inline(never)]
-    fn write_trail(&mut self, id: &RequestId, client: &Client, said: Said<'_>) {
+    fn write_trail(&mut self, client: &Client, said: Said<'_>) {
         let (identity, peer) = (client.identity(), client.socket_address);
         let client = self.sender.unwrap_or(identity.address);
         let client_text = (client == identity.address).then(|| identity.peer.address());
-        self.trail.open(&Asked { id, client, client_text, peer, said });
+        self.trail.open(&Asked { id: &self.id, client, client_text, peer, said });
     }
 
     /// Takes down what a head says, whose text is in `bytes`.
@@ -50,6 +60,12 @@ impl Record {
         for value in head.accept(bytes) {
             self.note_accept(value);
         }
+    }
+
+    /// Whom the log is told of, if the request fails.
+    pub(super) fn subject(&self, client: &Client) -> Subject<'_> {
+        let sender = self.sender.unwrap_or(client.identity().address);
+        Subject { client: Some(sender), request_id: Some(&self.id) }
     }
 
     /// What outlives the request, if there is a log. In a box, for few connections need the room.

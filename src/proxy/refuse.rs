@@ -3,13 +3,12 @@
 use super::client::Client;
 use super::counters::Count;
 use super::error::Error;
-use super::failures::Subject;
 use super::io;
 use super::problem::{self, Reply};
 use super::session::After;
 use super::space::RequestSpace;
 use super::thread::Thread;
-use crate::http1::{Framing, Persistence, RequestId};
+use crate::http1::{Framing, Persistence};
 
 /// Tells the client that its request failed, and whether its connection goes on.
 pub(super) async fn refuse(
@@ -17,10 +16,9 @@ pub(super) async fn refuse(
     client: &Client,
     space: &mut RequestSpace,
     error: Error,
-    (request_id, persistence): (&RequestId, Persistence),
+    persistence: Persistence,
 ) -> After {
-    let sender = space.record.sender.unwrap_or(client.identity().address);
-    thread.note_failed(error, Subject { client: Some(sender), request_id: Some(request_id) });
+    thread.note_failed(error, space.record.subject(client));
     space.record.trail.notes.note_failed(error);
     let Some(status) = error.status() else {
         thread.tally.add(Count::Abandoned);
@@ -28,7 +26,7 @@ pub(super) async fn refuse(
     };
     let persistence = if thread.is_draining() { Persistence::Close } else { persistence };
     let (method, date) = (space.head.method(), &thread.date());
-    let form = space.record.form();
+    let (form, request_id) = (space.record.form(), &space.record.id);
     let reply = Reply { method, persistence, form, request_id, date };
     let (answer, length) = problem::answer(error, status, reply);
     thread.tally.add_answer(status);
@@ -40,7 +38,6 @@ pub(super) async fn answer_options(
     thread: &Thread,
     client: &Client,
     space: &mut RequestSpace,
-    request_id: &RequestId,
 ) -> After {
     // With a body, finding where the next request begins is not worth the trouble.
     let persistence = match space.head.framing() {
@@ -48,7 +45,7 @@ pub(super) async fn answer_options(
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Persistence::Close,
     };
     let (method, date) = (space.head.method(), &thread.date());
-    let form = space.record.form();
+    let (form, request_id) = (space.record.form(), &space.record.id);
     let reply = Reply { method, persistence, form, request_id, date };
     thread.tally.add_answer(204);
     say(thread, client, space, (&problem::options(reply), 204, 0), persistence).await

@@ -161,7 +161,7 @@ fn admit(thread: &Rc<Thread>, stream: Socket, address: SocketAddr) {
     thread.remember(&client);
     spawn_local(async move {
         let Parting(thread) = &parting;
-        if !is_announced || introduce(thread, &client).await {
+        if !is_announced || Box::pin(introduce(thread, &client)).await {
             serve(thread, &client).await;
         }
     });

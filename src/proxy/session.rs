@@ -3,6 +3,7 @@
 //! back. What goes wrong on the way is judged by the retry table in [`crate::pool`].
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -15,6 +16,7 @@ use super::download::{Cut, Download};
 use super::error::{Error, Kind};
 use super::failures::Subject;
 use super::io;
+use super::record::Record;
 use super::refuse::{answer_options, refuse};
 use super::report::Failure;
 use super::space::RequestSpace;
@@ -62,11 +64,10 @@ struct Session<'a> {
 struct Exchange<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
-    /// Who is told of in the log.
-    subject: Subject<'a>,
     request: &'a RequestHead,
     id: &'a RequestId,
-    ties: Ties,
+    sender: &'a IpAddr,
+    ties: &'a Ties,
     upload: Upload<'a>,
     answering: Answering<'a>,
     notes: &'a mut Notes,
@@ -77,7 +78,9 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
     let mut session = Session { thread, client, inbound: Buffer::default() };
     while !thread.is_draining() {
         let (after, trail) = match client.next(thread, &mut session.inbound).await {
-            Ok(1..) => session.answer_all().await,
+            // Boxed, so that an idle connection has no room for a request: it is nine tenths of all
+            // that a connection needs, and comes from the memory that the last request gave back.
+            Ok(1..) => Box::pin(session.answer_all()).await,
             Ok(0) | Err(_) => return,
         };
         match after {
@@ -119,35 +122,33 @@ impl Session<'_> {
             if error.kind == Kind::Gone {
                 return After::Close;
             }
-            let id = thread.new_request_id();
-            record.open_trail(&id, client, Said::Line(first_line(self.inbound.filled())));
-            return Box::pin(refuse(thread, client, space, error, (&id, Persistence::Close))).await;
+            record.id = thread.new_request_id();
+            record.open_trail(client, Said::Line(first_line(self.inbound.filled())));
+            return Box::pin(refuse(thread, client, space, error, Persistence::Close)).await;
         }
         let bytes = self.inbound.filled();
-        let id = head.request_id(bytes).unwrap_or_else(|| thread.new_request_id());
+        record.id = head.request_id(bytes).unwrap_or_else(|| thread.new_request_id());
         record.note_head(head, bytes);
         record.sender = Some(client.sender(&thread.settings.inbound, head, bytes));
-        record.open_trail(&id, client, Said::Head { head, bytes });
+        record.open_trail(client, Said::Head { head, bytes });
         thread.tally.add(Count::Requests);
         thread.earn_retry();
         if head.hops() == Hops::Exhausted {
             self.inbound.consume(head.len());
-            return Box::pin(answer_options(thread, client, space, &id)).await;
+            return Box::pin(answer_options(thread, client, space)).await;
         }
-        match self.relay(space, &id).await {
+        match self.relay(space).await {
             Ok(after) => after,
-            Err((error, rest)) => Box::pin(refuse(thread, client, space, error, (&id, rest))).await,
+            Err((error, rest)) => {
+                Box::pin(refuse(self.thread, self.client, space, error, rest)).await
+            }
         }
     }
 
     /// Relays one request to an endpoint and its answer to the client. An error comes back as long
     /// as nothing was answered, with whether the connection can go on once the client was told.
-    async fn relay(
-        &mut self,
-        space: &mut RequestSpace,
-        id: &RequestId,
-    ) -> Result<After, (Error, Persistence)> {
-        let begun = Exchange::begin(self, space, id);
+    async fn relay(&mut self, space: &mut RequestSpace) -> Result<After, (Error, Persistence)> {
+        let begun = Exchange::begin(self, space);
         let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
         match exchange.first_answer().await {
             Ok((link, answer)) => exchange.deliver(link, answer).await,
@@ -168,18 +169,12 @@ impl Session<'_> {
 
 impl<'a> Exchange<'a> {
     /// Writes the head as it goes upstream, and what has arrived of the body.
-    fn begin(
-        session: &'a mut Session<'_>,
-        space: &'a mut RequestSpace,
-        id: &'a RequestId,
-    ) -> Result<Self, Error> {
+    fn begin(session: &'a mut Session<'_>, space: &'a mut RequestSpace) -> Result<Self, Error> {
         let Session { thread, client, ref mut inbound } = *session;
-        let RequestSpace { head, outbound, record } = space;
-        let request = &*head;
-        let identity = client.identity();
-        let sender = record.sender.unwrap_or(identity.address);
-        let Trail { notes, received, .. } = &mut record.trail;
-        let subject = Subject { client: Some(sender), request_id: Some(id) };
+        let RequestSpace { head, outbound, record, ties } = space;
+        let (request, identity) = (&*head, client.identity());
+        let Record { id, sender, trail: Trail { notes, received, .. }, .. } = record;
+        let sender = sender.as_ref().unwrap_or(&identity.address);
         let hop = Hop {
             forwarding: identity.forwarding,
             peer: &identity.peer,
@@ -187,21 +182,21 @@ impl<'a> Exchange<'a> {
             default_host: &thread.authority,
             own_cookie: thread.settings.affinity.sticky.as_ref(),
         };
-        let ties = thread.settings.affinity.ties(request, inbound.filled(), sender);
+        *ties = thread.settings.affinity.ties(request, inbound.filled(), *sender);
         outbound.clear();
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
         let upload = Upload::begin(thread, inbound, outbound, received, request)?;
         let answering = Answering::new(thread, request);
-        Ok(Self { thread, client, subject, request, id, ties, upload, answering, notes })
+        Ok(Self { thread, client, request, id, sender, ties, upload, answering, notes })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
     async fn first_answer(&mut self) -> Result<(Link, Answer), Error> {
-        let mut tries = Tries::new(self.thread, self.client, self.repeat());
+        let mut tries = Tries::new(self.thread, self.repeat());
         loop {
-            let Some(upstream) = tries.pick(self.ties) else {
-                Box::pin(tries.wait(&mut self.upload, self.notes)).await?;
+            let Some(upstream) = tries.pick(*self.ties) else {
+                Box::pin(tries.wait(self.client, &mut self.upload, self.notes)).await?;
                 continue;
             };
             self.notes.note_try(&upstream);
@@ -209,7 +204,7 @@ impl<'a> Exchange<'a> {
                 Ok(answered) => return Ok(answered),
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Endpoint(fault)) => {
-                    Box::pin(tries.judge(fault, &mut self.upload, self.notes)).await?;
+                    Box::pin(tries.judge(self.client, fault, &mut self.upload, self.notes)).await?;
                 }
             }
         }
@@ -390,7 +385,7 @@ impl<'a> Exchange<'a> {
     /// The cookie that the client is to be given, if any.
     fn cookie<'b>(&'b self, link: &'b Link) -> Option<SetCookie<'b>> {
         let peer = &self.client.identity().peer;
-        self.thread.settings.affinity.cookie(self.ties, peer, link.upstream())
+        self.thread.settings.affinity.cookie(*self.ties, peer, link.upstream())
     }
 
     /// Writes the answer's head as the client gets it.
@@ -421,7 +416,8 @@ impl<'a> Exchange<'a> {
             Cut::Client => (Count::Abandoned, Error::downstream(Kind::Gone)),
         };
         self.thread.tally.add(count);
-        self.thread.note_failed(error, self.subject);
+        let subject = Subject { client: Some(*self.sender), request_id: Some(self.id) };
+        self.thread.note_failed(error, subject);
         self.notes.note_failed(error);
         match framing {
             // Closed in order, the system would go on offering it what it does not take.

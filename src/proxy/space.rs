@@ -4,6 +4,7 @@ use super::buffer::BLOCK_SIZE;
 use super::record::Record;
 use super::stock::Spare;
 use crate::http1::{RequestHead, ResponseHead};
+use crate::pool::Ties;
 
 /// Bytes that a head with a small body takes: most need no more, and more grows.
 const USUAL: usize = 2 * 1024;
@@ -19,6 +20,8 @@ pub(super) struct RequestSpace {
     pub(super) outbound: Vec<u8>,
     /// What is remembered of the request.
     pub(super) record: Record,
+    /// Where it belongs.
+    pub(super) ties: Ties,
 }
 
 /// What one answer needs from its first byte on.
@@ -35,6 +38,7 @@ impl Spare for Box<RequestSpace> {
             head: RequestHead::default(),
             outbound: Vec::with_capacity(USUAL),
             record: Record::default(),
+            ties: Ties::default(),
         })
     }
 

@@ -18,7 +18,6 @@ use crate::pool::{Decision, Means, Progress, Repeat, Ties, Tried, after_failure}
 /// One request's tries.
 pub(super) struct Tries<'a> {
     thread: &'a Rc<Thread>,
-    client: &'a Client,
     repeat: Repeat,
     /// When this try began: reading a clock costs more than picking an endpoint.
     now: Instant,
@@ -59,11 +58,10 @@ impl Fault {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(thread: &'a Rc<Thread>, client: &'a Client, repeat: Repeat) -> Self {
+    pub(super) fn new(thread: &'a Rc<Thread>, repeat: Repeat) -> Self {
         let now = clock::now();
         Self {
             thread,
-            client,
             repeat,
             now,
             deadline: now + thread.settings.timeouts.total,
@@ -107,6 +105,7 @@ impl<'a> Tries<'a> {
     /// Judges a failed try by the retry table: returns when the next one may begin.
     pub(super) async fn judge(
         &mut self,
+        client: &Client,
         fault: Fault,
         upload: &mut Upload<'_>,
         notes: &mut Notes,
@@ -130,7 +129,7 @@ impl<'a> Tries<'a> {
             }
             Decision::Hold => {
                 self.left = self.left.saturating_sub(progress.tries_spent());
-                self.wait(upload, notes).await
+                self.wait(client, upload, notes).await
             }
             Decision::Fail => Err(Error::upstream(Kind::Endpoint(failure))),
         }
@@ -139,6 +138,7 @@ impl<'a> Tries<'a> {
     /// Waits until there may be something new to try.
     pub(super) async fn wait(
         &mut self,
+        client: &Client,
         upload: &mut Upload<'_>,
         notes: &mut Notes,
     ) -> Result<(), Error> {
@@ -156,7 +156,7 @@ impl<'a> Tries<'a> {
             biased;
             () = self.thread.changed.notified() => Ok(()),
             () = sleep(pause.min(until.since(since))) => Ok(()),
-            () = upload.gone(self.client) => Err(Error::downstream(Kind::Gone)),
+            () = upload.gone(client) => Err(Error::downstream(Kind::Gone)),
         };
         self.now = clock::now();
         notes.note_held(self.now.since(since));
