@@ -7,8 +7,8 @@
 //! whole: there is no reload, and a control plane that is stuck never stops the traffic.
 //!
 //! In the steady state a request costs no lock that others contend for, no shared atomic, no change
-//! to what epoll watches, and no allocation but that of its own state, which an idle connection does
-//! not carry. What waits holds no buffer: each thread keeps a stock of them for what does not.
+//! to what epoll watches, and no allocation but that of its own state, which an idle connection
+//! does not carry. What waits holds no buffer: each thread keeps a stock of them for what does not.
 
 mod access_log;
 mod affinity;
