@@ -142,8 +142,8 @@ pub struct Pool {
     serving: Vec<Place>,
     /// Since when the one serves that has served longest, which newcomers are measured by.
     eldest: Instant,
-    /// Since when the newest one serves: when it has grown, all have.
-    youngest: Instant,
+    /// When the newest one has grown into its share, and with it all others.
+    grown_at: Instant,
     /// The places of the serving ones that clients stick to.
     tokens: sticky::Index,
     tables: Arc<Tables>,
@@ -193,7 +193,7 @@ impl Pool {
             ledger,
             serving: Vec::new(),
             eldest: Instant::START,
-            youngest: Instant::START,
+            grown_at: Instant::START,
             tokens: sticky::Index::default(),
             tables: Arc::default(),
         }
@@ -216,7 +216,8 @@ impl Pool {
             balance: self.balance,
             ledger: Arc::clone(&self.ledger),
             eldest: all().map(|(_, each)| each.since).min().unwrap_or_default(),
-            youngest: all().map(|(_, each)| each.since).max().unwrap_or_default(),
+            grown_at: all().map(|(_, each)| each.since).max().unwrap_or_default()
+                + self.balance.slow_start,
             tokens: sticky::Index::new(tokens),
             tables: Arc::clone(&self.tables),
             serving,

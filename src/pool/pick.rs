@@ -165,8 +165,7 @@ impl Pool {
     /// The index of the endpoint to try, or `None` if every serving one was tried.
     #[must_use]
     pub fn pick(&self, ask: Ask<'_>, turn: &mut Turn) -> Option<usize> {
-        let is_grown = ask.now.since(self.youngest) >= self.balance.slow_start;
-        let growth = if is_grown { Growth::Done } else { Growth::Going };
+        let growth = if ask.now >= self.grown_at { Growth::Done } else { Growth::Going };
         // As long as nobody is ejected there is no record to be looked at.
         let has_ejected = self.ledger.has_ejected(ask.now);
         let health = if has_ejected { Health::Good } else { Health::Any };
