@@ -4,6 +4,18 @@
 /// ids but somebody's data.
 const LEN_MAX: usize = 64;
 
+/// Each byte as two digits.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    table
+};
+
 /// The value of `X-Request-Id`: 1 to 64 letters, digits and `-._~+/=:;@`. Held in place, so that it
 /// outlives the buffer it came from without an allocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +34,9 @@ impl RequestId {
     #[must_use]
     pub fn from_draw(draw: u128) -> Self {
         let mut text = [0; LEN_MAX];
-        let (eights, _) = text.as_chunks_mut();
-        for (digits, bytes) in eights.iter_mut().zip(draw.to_be_bytes().as_chunks().0) {
-            *digits = hex(*bytes);
+        let (pairs, _) = text.as_chunks_mut();
+        for (pair, byte) in pairs.iter_mut().zip(draw.to_be_bytes()) {
+            *pair = HEX[usize::from(byte)];
         }
         Self { text, len: 32 }
     }
@@ -41,19 +53,6 @@ impl RequestId {
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.len)]
     }
-}
-
-/// Four bytes as eight digits, all of them at once.
-fn hex(bytes: [u8; 4]) -> [u8; 8] {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // Each byte moves to where its two digits will be...
-    let pairs = u64::from(u32::from_le_bytes(bytes));
-    let pairs = (pairs | pairs << 16) & 0x0000_ffff_0000_ffff;
-    let pairs = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
-    // ...and is split, its upper half first. Six added to a digit above 9 set its fifth bit.
-    let digits = (pairs >> 4 | pairs << 8) & (ONES * 0x0f);
-    let letters = ((digits + ONES * 6) >> 4) & ONES;
-    (digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_le_bytes()
 }
 
 impl TryFrom<&[u8]> for RequestId {
