@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use super::system::{Place, System, pid_in, signal};
+use super::system::{Place, System, pid_in, pids, signal};
 use super::traffic::{Client, Load};
 
 /// Says its answer in one write: no proxy could hide that a server was killed in the middle of one.
@@ -23,6 +23,51 @@ class Hello(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Hello).serve_forever()
 ";
+
+/// One of them, whichever starts first, fails every other health check, and nothing else.
+const MOODY_SERVER: &str = "\
+import http.server, itertools, os, sys
+
+try:
+    os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL))
+    moods = itertools.cycle(['200 OK', '500 No'])
+except FileExistsError:
+    moods = itertools.repeat('200 OK')
+
+class Moody(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status = next(moods) if self.path == '/health' else '200 OK'
+        self.wfile.write(f'HTTP/1.0 {status}\\r\\nContent-Length: 5\\r\\n\\r\\nhello'.encode())
+
+    def log_message(self, *_):
+        pass
+
+http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Moody).serve_forever()
+";
+
+#[test]
+fn a_server_that_is_well_and_unwell_by_turns_is_replaced_and_no_request_is_lost() {
+    let place = Place::new();
+    let script = place.write("moody.py", MOODY_SERVER);
+    let marker = script.with_file_name("taken");
+    let (script, marker) = (script.display(), marker.display());
+    let text = format!(
+        "[instance]\ncommand = [\"python3\", \"{script}\", \"{{port}}\", \"{marker}\"]\n\
+         health = \"/health\"\n[probe]\ninterval = \"50ms\"\nflapping = \"1s\"\n"
+    );
+    let config = place.write("moody.toml", &text);
+    let system = System::up_with(&place, &["-c", config.to_str().unwrap()]);
+    let before = pids(&system.await_complete());
+    let load = Load::start(system.balancer, "/", 4);
+    let line = system.await_text("is to go: is well and unwell by turns");
+    let after = pids(&system.await_complete());
+    load.await_answers(100);
+    load.stop().assert_nothing_lost();
+    let gone: Vec<_> = before.iter().filter(|pid| !after.contains(pid)).collect();
+    assert_eq!(gone.len(), 1, "{before:?}, then {after:?}");
+    assert!(line.contains(&format!("pid {} ", gone[0])), "{line}");
+    assert!(system.stop().success());
+}
 
 #[test]
 fn a_server_of_ones_own_is_balanced_and_healed_the_same_way() {

@@ -14,12 +14,18 @@ impl Draft<'_> {
             return;
         }
         let spec = self.desired.group(group);
+        let limit = spec.thresholds.flapping;
+        let flaps = |of: &Tracked| is_ready(of) && of.health.flaps(limit, self.now);
+        // As a rule nobody does, and the others need not be counted.
+        if !self.observed.members(group).any(flaps) {
+            return;
+        }
         let (mut ready, mut unsteady, mut flapping) = (0, 0, BTreeSet::new());
         let stays = |of: &&Tracked| is_ready(of) && self.has_place(of);
         for tracked in self.observed.members(group).filter(stays) {
             ready += 1;
             unsteady += usize::from(!tracked.health.is_steady());
-            if tracked.health.flaps(spec.thresholds.flapping, self.now) {
+            if flaps(tracked) {
                 flapping.insert(tracked.instance.id.clone());
             }
         }
