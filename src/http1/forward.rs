@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::cookie::{CookieName, push_without};
 use super::fields::{Fate, Fields, push_line};
 use super::name::Name;
-use super::syntax::{elements, push_decimal};
+use super::syntax::{elements, push_address, push_decimal};
 use super::{Framing, Hops, Method, RequestHead, RequestId, Version};
 
 /// Addresses in an `X-Forwarded-For` that we send, our own included. Beyond any real chain of
@@ -37,13 +37,16 @@ pub enum Scheme {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// What every request says about it; `Forwarded` is left open for the host.
-    lines: String,
+    lines: Vec<u8>,
     scheme: Scheme,
     /// Where in `lines` the address is.
     address: Range<usize>,
     /// The same as a node of `Forwarded` (RFC 7239 §6), where IPv6 is in brackets and quotes.
     node: Range<usize>,
 }
+
+/// Bytes that a [`Peer`] writes about a client with an IPv4 address.
+const LINES_USUAL: usize = 104;
 
 /// What is added to a request on its way.
 #[derive(Clone, Copy, Debug)]
@@ -66,27 +69,28 @@ impl Peer {
     #[must_use]
     pub fn new(address: IpAddr, scheme: Scheme) -> Self {
         let address = address.to_canonical();
-        let quotes = if address.is_ipv6() { ["\"[", "]\""] } else { ["", ""] };
-        let [before, after] = quotes;
-        let start = "X-Forwarded-For: ".len();
-        let mut lines = format!("X-Forwarded-For: {address}");
+        let [before, after] = if address.is_ipv6() { ["\"[", "]\""] } else { ["", ""] };
+        let mut lines = Vec::with_capacity(LINES_USUAL);
+        lines.extend_from_slice(b"X-Forwarded-For: ");
+        let start = lines.len();
+        push_address(&mut lines, address);
         let address = start..lines.len();
-        lines.push_str("\r\nX-Forwarded-Proto: ");
-        lines.push_str(scheme.name());
-        lines.push_str("\r\nForwarded: for=");
+        lines.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+        lines.extend_from_slice(scheme.name().as_bytes());
+        lines.extend_from_slice(b"\r\nForwarded: for=");
         let node = lines.len();
-        lines.push_str(before);
+        lines.extend_from_slice(before.as_bytes());
         lines.extend_from_within(address.clone());
-        lines.push_str(after);
+        lines.extend_from_slice(after.as_bytes());
         let node = node..lines.len();
-        lines.push_str(";proto=");
-        lines.push_str(scheme.name());
+        lines.extend_from_slice(b";proto=");
+        lines.extend_from_slice(scheme.name().as_bytes());
         Self { lines, scheme, address, node }
     }
 
     /// Its address.
     #[must_use]
-    pub fn address(&self) -> &str {
+    pub fn address(&self) -> &[u8] {
         &self.lines[self.address.clone()]
     }
 
@@ -96,7 +100,7 @@ impl Peer {
         self.scheme
     }
 
-    fn node(&self) -> &str {
+    fn node(&self) -> &[u8] {
         &self.lines[self.node.clone()]
     }
 }
@@ -261,7 +265,7 @@ pub(super) fn push_content_length(out: &mut Vec<u8>, length: u64) {
 /// What [`push_forwarding`] says when nothing that the client says counts: the same for all its
 /// requests but for the host, which is valid and so needs no escape between quotes.
 fn push_own_forwarding(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
-    out.extend_from_slice(hop.peer.lines.as_bytes());
+    out.extend_from_slice(&hop.peer.lines);
     if let Some(host) = head.host(bytes) {
         out.extend_from_slice(b";host=\"");
         out.extend_from_slice(host);
@@ -295,14 +299,14 @@ fn push_forwarded_for(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: 
     };
     let too_many = (before().count() + 1).saturating_sub(FORWARDED_FOR_MAX);
     push_list(out, b"X-Forwarded-For", before().skip(too_many));
-    out.extend_from_slice(hop.peer.address().as_bytes());
+    out.extend_from_slice(hop.peer.address());
     out.extend_from_slice(b"\r\n");
 }
 
 /// `for=192.0.2.1;proto=http;host="a:80"` (RFC 7239 §4).
 fn push_forwarded_element(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
     out.extend_from_slice(b"for=");
-    out.extend_from_slice(hop.peer.node().as_bytes());
+    out.extend_from_slice(hop.peer.node());
     out.extend_from_slice(b";proto=");
     out.extend_from_slice(hop.peer.scheme.name().as_bytes());
     if let Some(host) = head.host(bytes) {

@@ -43,7 +43,7 @@ pub use reply::{Delivery, Interim, Reply, interim, write_interim, write_response
 pub use request::{Hops, RequestHead};
 pub use request_id::{InvalidRequestId, RequestId};
 pub use response::ResponseHead;
-pub use syntax::push_decimal;
+pub use syntax::{push_address, push_decimal};
 
 /// How much of a head we are willing to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! The small grammars of RFC 9110 §5.6 that everything else is made of.
 
+use std::io::Write;
+use std::net::IpAddr;
+
 use super::class::Class;
 
 /// Both `Content-Length` and chunk sizes stay within what a signed 64-bit integer holds, because
@@ -110,8 +113,30 @@ pub fn push_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// Appends an address.
+pub fn push_address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            push_decimal(out, first.into());
+            for octet in rest {
+                out.push(b'.');
+                push_decimal(out, octet.into());
+            }
+        }
+        IpAddr::V6(address) => {
+            let written = write!(out, "{address}");
+            debug_assert!(written.is_ok(), "memory takes everything");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -121,6 +146,17 @@ mod tests {
                 let text = [&vec![b'a'; before][..], &[stop], &vec![0xff; after]].concat();
                 let len = if is_value_byte(stop) { text.len() } else { before };
                 assert_eq!(value_len(&text), len, "{stop:#x} after {before}, before {after}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_written_as_the_standard_library_does(v4: [u8; 4], v6: [u8; 16]) {
+            for address in [IpAddr::from(v4), IpAddr::from(Ipv6Addr::from(v6))] {
+                let mut out = Vec::new();
+                push_address(&mut out, address);
+                prop_assert_eq!(String::from_utf8(out).unwrap(), address.to_string());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How many connections each client has, over all threads.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,11 +37,13 @@ impl PerClient {
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Counted> {
         let client = counted_as(address);
         let mut counts = self.counts();
-        let count = counts.get(&client).copied().unwrap_or(0);
-        if count >= self.most {
-            return None;
+        match counts.entry(client) {
+            Entry::Occupied(count) if *count.get() >= self.most => return None,
+            Entry::Occupied(mut count) => *count.get_mut() += 1,
+            Entry::Vacant(first) => {
+                first.insert(1);
+            }
         }
-        counts.insert(client, count + 1);
         drop(counts);
         Some(Counted { all: Arc::clone(self), client })
     }

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::text::{
-    ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_address, push_json,
-};
+use super::text::{ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_json};
 use super::trail::{Asked, Ended, Said, agent_and_referer};
 use crate::address::Address;
-use crate::http1::{RequestHead, Version, push_decimal};
+use crate::http1::{RequestHead, Version, push_address, push_decimal};
 use crate::pool::EndpointId;
 
 /// What stands before the time.

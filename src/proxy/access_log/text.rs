@@ -1,11 +1,6 @@
 //! What goes into a line. Whatever a client wrote is bounded and escaped, so that it can neither
 //! end its field nor its line.
 
-use std::io::Write;
-use std::net::IpAddr;
-
-use crate::http1::push_decimal;
-
 /// Bytes that are shown of each part of a request, so that no client can fill the disk with one:
 /// of a target, what browsers' address bars are for;...
 pub(super) const TARGET_MAX: usize = 2048;
@@ -24,24 +19,6 @@ pub(super) const ADDRESS_MAX: usize = 128;
 const ELLIPSIS: &[u8] = b"...";
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Appends an address.
-pub(super) fn push_address(out: &mut Vec<u8>, address: IpAddr) {
-    match address {
-        IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            push_decimal(out, first.into());
-            for octet in rest {
-                out.push(b'.');
-                push_decimal(out, octet.into());
-            }
-        }
-        IpAddr::V6(address) => {
-            let written = write!(out, "{address}");
-            debug_assert!(written.is_ok(), "memory takes everything");
-        }
-    }
-}
 
 /// Appends what stands between the quotes of a JSON string (RFC 8259 §7): up to `most` bytes of
 /// `value`. What is not UTF-8 is replaced; what a terminal would obey is escaped.
@@ -148,8 +125,6 @@ const fn hex(digit: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -223,15 +198,6 @@ mod tests {
             let text = combined(&value, most);
             prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"'));
             prop_assert!(text.len() <= 4 * most + ELLIPSIS.len());
-        }
-
-        #[test]
-        fn addresses_are_written_as_the_standard_library_does(v4: [u8; 4], v6: [u8; 16]) {
-            for address in [IpAddr::from(v4), IpAddr::from(Ipv6Addr::from(v6))] {
-                let mut out = Vec::new();
-                push_address(&mut out, address);
-                prop_assert_eq!(String::from_utf8(out).unwrap(), address.to_string());
-            }
         }
     }
 }

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::lines::Lines;
-use super::text::push_address;
 use crate::clock::{self, Instant};
-use crate::http1::{RequestHead, RequestId};
+use crate::http1::{RequestHead, RequestId, push_address};
 use crate::proxy::error::{Error, Side};
 use crate::proxy::upstream::{Link, Upstream};
 
@@ -59,7 +58,7 @@ pub(in crate::proxy) struct Asked<'a> {
     pub(in crate::proxy) id: &'a RequestId,
     pub(in crate::proxy) client: IpAddr,
     /// The same as text, if it is at hand.
-    pub(in crate::proxy) client_text: Option<&'a str>,
+    pub(in crate::proxy) client_text: Option<&'a [u8]>,
     /// Who is at the other end of the socket.
     pub(in crate::proxy) peer: IpAddr,
     pub(in crate::proxy) said: Said<'a>,
@@ -86,7 +85,7 @@ pub(super) struct Ended<'a> {
 impl Asked<'_> {
     pub(super) fn push_client(&self, out: &mut Vec<u8>) {
         match self.client_text {
-            Some(text) => out.extend_from_slice(text.as_bytes()),
+            Some(text) => out.extend_from_slice(text),
             None => push_address(out, self.client),
         }
     }
