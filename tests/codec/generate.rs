@@ -76,8 +76,9 @@ const STATUS_LINES: [&str; 14] = [
 ];
 
 /// Lines that are valid by themselves; not all of them together.
-const LINES: [&str; 40] = [
+const LINES: [&str; 42] = [
     "Content-Length: 5",
+    "Content-Length: 05",
     "content-length:005",
     "Transfer-Encoding: chunked",
     "TRANSFER-ENCODING:\tChunked \t",
@@ -95,6 +96,7 @@ const LINES: [&str; 40] = [
     "X-Forwarded-For:b",
     "X-Forwarded-Proto: https",
     "X-Forwarded-Host: b",
+    "X-Forwarded-Prefix: /b",
     "X-Real-IP: 192.0.2.1",
     "Forwarded: for=b",
     "X-Request-Id: abc-1",

@@ -6,6 +6,7 @@ use crate::http1::{
 };
 use crate::reference::Outcome;
 use crate::reference::framing::{Framing, Version};
+use crate::reference::grammar::number;
 use crate::reference::head::{Field, Head};
 use crate::reference::names::{FRAMING, HOP_BY_HOP, Kind, kind};
 use crate::reference::response::{self, Response};
@@ -170,6 +171,9 @@ impl<'a> Sent<'a> {
         let count = |name: &str| sent.values(name).len();
         let framings: usize = FRAMING.iter().map(|name| count(name)).sum();
         assert!(framings <= 1, "{}", self.show());
+        let is_canonical =
+            |length| number(length).is_some_and(|it| it.to_string().as_bytes() == length);
+        assert!(sent.values("content-length").into_iter().all(is_canonical), "{}", self.show());
         for name in HOP_BY_HOP.iter().filter(|&&name| name != "connection" && name != "upgrade") {
             assert_eq!(count(name), 0, "{name}: {}", self.show());
         }
