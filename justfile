@@ -62,6 +62,11 @@ bench *args:
 codec *args:
     cargo bench --locked -p cloudaps-bench --bench codec -- {{ args }}
 
+# Kill origins under load behind CloudAPS, nginx, HAProxy and Caddy, and write what that cost.
+bench-failover *args:
+    cargo build --release --locked --workspace
+    target/release/cloudaps-bench failover {{ args }}
+
 # Time a plan, an event, a snapshot and a pick among ten thousand.
 scale *args:
     cargo bench --locked -p cloudaps-bench --bench scale -- {{ args }}

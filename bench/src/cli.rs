@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::run::{Case, Subject};
+use crate::run::{Case, Setup, Subject};
 
 /// Compares CloudAPS with nginx, HAProxy and a bare relay on this machine.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Measure every subject in every case, print the tables and write the page.
     Run(RunArgs),
+    /// Kill origins under load, and write what that cost into the page.
+    Failover(FailoverArgs),
     /// The servers behind the subjects.
     Origin(OriginArgs),
     /// The bare relay, with which every subject is compared.
@@ -65,12 +67,38 @@ pub(crate) struct RunArgs {
     pub(crate) cloudaps: Option<PathBuf>,
 }
 
+/// `failover`.
+#[derive(Debug, Args)]
+pub(crate) struct FailoverArgs {
+    /// Rounds; within one, every subject is measured once.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub(crate) rounds: NonZeroU32,
+    /// How many origins are killed in a round, one every four seconds.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub(crate) kills: NonZeroU32,
+    /// GETs a second; a tenth of that many POSTs come on top.
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub(crate) rate: NonZeroU32,
+    /// Which subjects; all of them if left out.
+    #[arg(long, value_delimiter = ',', value_name = "SUBJECT,…")]
+    pub(crate) setups: Vec<Setup>,
+    /// The page whose section is written [default: docs/benchmarks.md].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The program that is compared; beside this one if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cloudaps: Option<PathBuf>,
+}
+
 /// `origin`.
 #[derive(Debug, Args)]
 pub(crate) struct OriginArgs {
     /// Where to listen; port 0 takes a free one. On 0.0.0.0 only loopback is served.
     #[arg(long, required = true, value_name = "ADDR")]
     pub(crate) listen: Vec<SocketAddr>,
+    /// How long an answer takes.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) delay_ms: u32,
 }
 
 /// `relay`.
@@ -109,7 +137,13 @@ pub(crate) struct LoadArgs {
     /// has its answer.
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<NonZeroU32>,
+    /// Give up after so many failures: the subject does not work.
+    #[arg(long, value_name = "N", default_value_t = ERRORS_MAX)]
+    pub(crate) errors_max: u64,
 }
+
+/// More failures than this, and there is nothing left to measure.
+pub(crate) const ERRORS_MAX: u64 = 10_000;
 
 /// What one request of the load is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

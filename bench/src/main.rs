@@ -22,6 +22,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Failover(args) => run::failover(&args),
         Command::Origin(args) => origin::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Load(args) => load::run(&args),

@@ -89,3 +89,19 @@ fn a_load_at_a_rate_sends_each_request_at_its_time() {
     assert!((500..=501).contains(&requests), "500 a second for a second: {report}");
     assert_eq!(report["errors"], 0, "{report}");
 }
+
+#[test]
+fn an_origin_with_a_delay_answers_every_request_later() {
+    let mut command = program();
+    command.args(["origin", "--delay-ms", "5", "--listen", "127.0.0.1:0"]);
+    let mut role = Role(command.stdout(Stdio::piped()).spawn().expect("the origin starts"));
+    let mut line = String::new();
+    let output = role.0.stdout.take().expect("it is piped");
+    BufReader::new(output).read_line(&mut line).expect("it says where");
+    let to = line.trim().parse().expect("it is an address");
+    for exchange in ["get", "post"] {
+        let report = load(to, exchange, &["--requests", "200", "--measure-ms", DEADLINE_MS]);
+        assert_eq!((&report["errors"], &report["closed"]), (&0.into(), &0.into()), "{report}");
+        assert!(report["p50_us"].as_f64() >= Some(5_000.0), "{exchange}: {report}");
+    }
+}

@@ -19,9 +19,6 @@ use crate::table::{Table, Token};
 /// What one read takes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// More failures than this, and there is nothing left to measure.
-const ERRORS_MAX: u64 = 10_000;
-
 /// How long all connections have to open, and requests that are late to be answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +36,7 @@ pub(super) struct Engine {
     warmup: Duration,
     measure: Duration,
     requests_max: u64,
+    errors_max: u64,
 }
 
 struct Connection {
@@ -77,6 +75,7 @@ impl Engine {
             warmup: Duration::from_millis(args.warmup_ms),
             measure: Duration::from_millis(args.measure_ms),
             requests_max: args.requests,
+            errors_max: args.errors_max,
         };
         for _ in 0..args.connections {
             engine.connect()?;
@@ -148,8 +147,8 @@ impl Engine {
             let token = Token::from_bits(self.poll.token(index));
             self.go_on(token)?;
         }
-        if self.tally.errors() > ERRORS_MAX {
-            bail!("{ERRORS_MAX} requests failed: the subject does not work");
+        if self.tally.errors() > self.errors_max {
+            bail!("{} requests failed: the subject does not work", self.errors_max);
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ const WEBSOCKET_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub(super) struct Answers {
     small: Rc<[u8]>,
     mebibyte: Rc<[u8]>,
+    /// Which process answers.
+    who: Rc<[u8]>,
     missing: Rc<[u8]>,
     pub(super) upgraded: Rc<[u8]>,
     filler: Vec<u8>,
@@ -47,6 +49,7 @@ impl Answers {
         Self {
             small: whole("200 OK", &[b'x'; SMALL_BODY_BYTES]),
             mebibyte: whole("200 OK", &vec![b'x'; MEBIBYTE]),
+            who: whole("200 OK", std::process::id().to_string().as_bytes()),
             missing: whole("404 Not Found", b"the origin has no such path\n"),
             upgraded: upgraded.into_bytes().into(),
             filler: vec![b'x'; FILLER_BYTES],
@@ -73,6 +76,7 @@ impl Output {
         let path = request.splitn(3, |byte| *byte == b' ').nth(1).unwrap_or_default();
         match path {
             b"/" => self.send(socket, &answers.small),
+            b"/who" => self.send(socket, &answers.who),
             b"/1m" => self.send(socket, &answers.mebibyte),
             _ => match path.strip_prefix(b"/bytes/").and_then(number) {
                 None => self.send(socket, &answers.missing),

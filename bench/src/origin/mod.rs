@@ -3,13 +3,16 @@
 
 mod answer;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 pub(crate) use self::answer::WEBSOCKET_KEY;
 use self::answer::{Answers, Output};
 use crate::cli::OriginArgs;
+use crate::clock::Moment;
 use crate::head::Head;
 use crate::socket::{self, Poll, Received};
 use crate::table::{Table, Token};
@@ -27,7 +30,7 @@ pub(crate) const FRAME_BYTES: usize = 2 + MESSAGE_BYTES;
 
 /// Serves until it is ended; its addresses are printed first.
 pub(crate) fn run(args: &OriginArgs) -> anyhow::Result<()> {
-    let mut origin = Origin::new(&args.listen)?;
+    let mut origin = Origin::new(&args.listen, Duration::from_millis(args.delay_ms.into()))?;
     for listener in &origin.listeners {
         let address = listener.local_addr()?.as_socket().expect("it is an IP listener");
         println!("{address}");
@@ -41,6 +44,10 @@ struct Origin {
     connections: Table<Connection>,
     answers: Answers,
     scratch: Vec<u8>,
+    /// How long an answer takes.
+    delay: Duration,
+    /// Who is to be answered when. All wait for as long, so they are in order.
+    waiting: VecDeque<(Moment, Token)>,
 }
 
 struct Connection {
@@ -61,7 +68,7 @@ enum Reading {
 }
 
 impl Origin {
-    fn new(addresses: &[SocketAddr]) -> io::Result<Self> {
+    fn new(addresses: &[SocketAddr], delay: Duration) -> io::Result<Self> {
         let poll = Poll::new()?;
         let listeners: Vec<_> =
             addresses.iter().map(|address| socket::listen(*address)).collect::<Result<_, _>>()?;
@@ -70,19 +77,35 @@ impl Origin {
         }
         let connections = Table::new();
         let scratch = vec![0; SCRATCH_BYTES];
-        Ok(Self { poll, listeners, connections, answers: Answers::new(), scratch })
+        let (answers, waiting) = (Answers::new(), VecDeque::new());
+        Ok(Self { poll, listeners, connections, answers, scratch, delay, waiting })
     }
 
     fn serve(&mut self) -> anyhow::Result<()> {
         loop {
-            for index in 0..self.poll.wait(None)? {
+            let next = self.waiting.front().map(|(due, _)| due.remaining());
+            for index in 0..self.poll.wait(next)? {
                 let token = self.poll.token(index);
                 if token >= LISTENERS {
                     self.accept(token)?;
-                } else {
+                } else if self.delay.is_zero() {
                     self.go_on(Token::from_bits(token));
+                } else {
+                    let due = Moment::now().after(self.delay);
+                    self.waiting.push_back((due, Token::from_bits(token)));
                 }
             }
+            self.go_on_with_those_that_waited();
+        }
+    }
+
+    /// Only now are their requests read: whoever asks cannot tell.
+    fn go_on_with_those_that_waited(&mut self) {
+        while let Some((due, token)) = self.waiting.front().copied()
+            && due.remaining().is_zero()
+        {
+            self.waiting.pop_front();
+            self.go_on(token);
         }
     }
 

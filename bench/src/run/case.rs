@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Plan;
-use crate::cli::{Exchange, LoadArgs};
+use crate::cli::{ERRORS_MAX, Exchange, LoadArgs};
 
 /// One of the comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -125,6 +125,7 @@ impl Case {
         };
         let (warmup_ms, measure_ms) = (plan.warmup_ms, plan.measure_ms);
         let (requests, rate) = (u64::MAX, None);
-        LoadArgs { to, exchange, connections, warmup_ms, measure_ms, requests, rate }
+        let errors_max = ERRORS_MAX;
+        LoadArgs { to, exchange, connections, warmup_ms, measure_ms, requests, rate, errors_max }
     }
 }

@@ -3,6 +3,7 @@
 mod case;
 mod children;
 mod config;
+mod failover;
 mod grid;
 mod machine;
 mod memory;
@@ -23,6 +24,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use self::case::Case;
 pub(crate) use self::children::exec;
+pub(crate) use self::failover::{Setup, run as failover};
 use self::grid::{Grid, number};
 use self::page::{Page, Section};
 use self::series::{Baseline, Entrant, Series};
@@ -108,7 +110,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         page.sections.push(section);
     }
     if let Some(path) = destination(args) {
-        let text = page.render(bench.stand.configs());
+        let mut text = page.render(bench.stand.configs());
+        // Another command writes it.
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        if let Some(section) = failover::section(&before) {
+            text = format!("{}\n\n{section}", text.trim_end());
+        }
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
         eprintln!("written: {}", path.display());

@@ -8,7 +8,7 @@ use super::machine;
 use super::subject::Programs;
 
 /// What others may use of the subject's core: more, and the caches are not the subject's any more.
-const DISTURBANCE_MAX: f64 = 0.03;
+pub(super) const DISTURBANCE_MAX: f64 = 0.03;
 
 /// What holds for every figure.
 const READING: &str = "\

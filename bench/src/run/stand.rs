@@ -159,7 +159,7 @@ impl Stand {
 
 /// A folder on the disk that this program is on, because the subjects log into it. It is removed at
 /// the end, or by the next run if this one is killed.
-fn folder(parent: &Path) -> std::io::Result<TempDir> {
+pub(super) fn folder(parent: &Path) -> std::io::Result<TempDir> {
     for entry in std::fs::read_dir(parent)?.flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(FOLDER));
@@ -173,7 +173,7 @@ fn folder(parent: &Path) -> std::io::Result<TempDir> {
 }
 
 /// The load as it is typed.
-fn arguments(load: &LoadArgs) -> Vec<String> {
+pub(super) fn arguments(load: &LoadArgs) -> Vec<String> {
     let exchange = match load.exchange {
         Exchange::Get => "get",
         Exchange::Post => "post",
@@ -188,6 +188,7 @@ fn arguments(load: &LoadArgs) -> Vec<String> {
         ("--warmup-ms", load.warmup_ms),
         ("--measure-ms", load.measure_ms),
         ("--requests", load.requests),
+        ("--errors-max", load.errors_max),
     ];
     for (name, number) in numbers.into_iter().chain(rate) {
         arguments.extend([name.to_owned(), number.to_string()]);
@@ -196,7 +197,7 @@ fn arguments(load: &LoadArgs) -> Vec<String> {
     arguments
 }
 
-fn await_answer(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
+pub(super) fn await_answer(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
     let end = Moment::now().after(START_PATIENCE);
     loop {
         child.check()?;
