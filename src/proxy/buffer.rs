@@ -10,6 +10,9 @@ pub(super) const BLOCK_SIZE: usize = 16 * 1024;
 pub(super) struct Block(Vec<u8>);
 
 impl Spare for Block {
+    /// Four mebibytes. What waits has none, so it takes as many slow readers to need more.
+    const KEPT_MAX: usize = 256;
+
     fn fresh() -> Self {
         Self(vec![0; BLOCK_SIZE])
     }

@@ -160,6 +160,10 @@ impl Client {
         context: &mut Context<'_>,
     ) -> Poll<()> {
         while inbound.has_room() {
+            // Mostly nothing has come, which asking for readiness first finds out sooner.
+            if ready!(self.stream.poll_read_ready(context)).is_err() {
+                return Poll::Ready(());
+            }
             match ready!(poll_read(context, &thread.blocks, &self.stream, inbound)) {
                 Ok(0) | Err(_) => return Poll::Ready(()),
                 Ok(_) => {}

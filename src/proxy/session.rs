@@ -84,12 +84,18 @@ pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
             Ok(0) | Err(_) => return,
         };
         match after {
-            After::KeepAlive => session.inbound.rest(&thread.blocks),
+            After::KeepAlive => {
+                session.inbound.rest(&thread.blocks);
+                continue;
+            }
             After::Tunnel(link) => {
                 return Box::pin(tunnel::run(thread, client, link, trail)).await;
             }
-            last => return Box::pin(session.part(last)).await,
+            After::Linger => Box::pin(client.linger(thread, &mut session.inbound)).await,
+            After::Abort => client.reset(),
+            After::Close => {}
         }
+        return session.inbound.clear(&thread.blocks);
     }
 }
 
@@ -154,16 +160,6 @@ impl Session<'_> {
             Ok((link, answer)) => exchange.deliver(link, answer).await,
             Err(error) => Err((error, exchange.rest())),
         }
-    }
-
-    /// Ends the connection in the way that what happened asks for.
-    async fn part(mut self, after: After) {
-        match after {
-            After::Linger => self.client.linger(self.thread, &mut self.inbound).await,
-            After::Abort => self.client.reset(),
-            After::KeepAlive | After::Close | After::Tunnel(_) => {}
-        }
-        self.inbound.clear(&self.thread.blocks);
     }
 }
 

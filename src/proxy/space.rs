@@ -33,6 +33,9 @@ pub(super) struct AnswerSpace {
 }
 
 impl Spare for Box<RequestSpace> {
+    /// A burst of requests in flight, with mostly two kilobytes each and a little more.
+    const KEPT_MAX: usize = 2048;
+
     fn fresh() -> Self {
         Self::new(RequestSpace {
             head: RequestHead::default(),
@@ -49,6 +52,9 @@ impl Spare for Box<RequestSpace> {
 }
 
 impl Spare for Box<AnswerSpace> {
+    /// An answer needs it only from its first byte on, so there are few at a time.
+    const KEPT_MAX: usize = 256;
+
     fn fresh() -> Self {
         Self::new(AnswerSpace { head: ResponseHead::default(), reply: Vec::with_capacity(USUAL) })
     }

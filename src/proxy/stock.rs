@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::fmt;
 
-/// Spares that a stock keeps: a burst's worth. Of the largest kind, blocks, it is four mebibytes.
-const KEPT_MAX: usize = 256;
-
 /// What a stock keeps.
 pub(super) trait Spare {
+    /// So many of them: a burst's worth.
+    const KEPT_MAX: usize;
+
     fn fresh() -> Self;
 
     /// Forgets what it was used for. `false` if it has grown too large to be kept.
@@ -31,7 +31,7 @@ impl<T: Spare> Stock<T> {
 
     pub(super) fn give(&self, mut spare: T) {
         let mut kept = self.0.borrow_mut();
-        if spare.reset() && kept.len() < KEPT_MAX {
+        if spare.reset() && kept.len() < T::KEPT_MAX {
             kept.push(spare);
         }
     }
@@ -50,6 +50,8 @@ mod tests {
     struct Page(Vec<u8>);
 
     impl Spare for Page {
+        const KEPT_MAX: usize = 3;
+
         fn fresh() -> Self {
             Self(Vec::new())
         }
@@ -71,9 +73,9 @@ mod tests {
     #[test]
     fn it_keeps_a_bounded_number() {
         let stock = Stock::default();
-        for _ in 0..=KEPT_MAX {
+        for _ in 0..4 {
             stock.give(Page::fresh());
         }
-        assert_eq!(format!("{stock:?}"), format!("{KEPT_MAX} spares"));
+        assert_eq!(format!("{stock:?}"), "3 spares");
     }
 }
