@@ -105,6 +105,21 @@ async fn a_process_whose_controller_was_killed_before_it_wrote_the_pid_is_adopte
 }
 
 #[tokio::test]
+async fn a_process_is_found_while_it_starts_one_program_after_the_other() {
+    // The kernel shows no environment of a process from the moment that it begins with the next
+    // program until that runs: for this one that is a good part of the time.
+    let mut world = World::running("AGAIN='exec sh -c \"$AGAIN\"'; export AGAIN; eval \"$AGAIN\"");
+    let instance = world.launch(0).await;
+    for _ in 0..30 {
+        world.edit_record(&instance.id, |record| record["process"] = Value::Null);
+        world.reopen().await;
+        assert_eq!(world.list().await, slice::from_ref(&instance));
+    }
+    world.terminate(&instance.id).await;
+    assert!(!lives(pid(&instance)));
+}
+
+#[tokio::test]
 async fn an_intent_that_became_no_process_is_dropped() {
     let mut world = World::running("exec sleep 60");
     let instance = world.launch(0).await;

@@ -5,14 +5,22 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::event::Timespec;
 use rustix::process::{Pid, geteuid};
 
+use super::leader::{has_ended, open_pidfd};
 use super::{LAUNCH_VARIABLE, OWNER_VARIABLE};
 use crate::fleet::LaunchToken;
+
+/// Starting a program takes a fraction of this, and a busy machine a few of them.
+const LOOK_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+/// How often a process is looked at that is starting a program: for a tenth of a second.
+const LOOKS_MAX: usize = 100;
 
 /// What we need of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,13 +101,36 @@ pub(super) fn stat_if_tagged(pid: Pid, tag: Tag<'_>) -> io::Result<Option<Stat>>
 /// Whether the environment that `pid` started with holds the tag. One that may not be read (the
 /// process changed its credentials) is not known to be ours.
 fn carries(pid: Pid, tag: Tag<'_>) -> bool {
-    let Ok(environment) = fs::read(path(pid, "environ")) else { return false };
+    let Ok(environment) = environment(pid) else { return false };
     let holds = |name: &str, value: &[u8]| {
         let wanted = [name.as_bytes(), b"=", value].concat();
         environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
     };
     holds(LAUNCH_VARIABLE, tag.token.as_str().as_bytes())
         && holds(OWNER_VARIABLE, tag.owner.as_os_str().as_bytes())
+}
+
+/// The environment that `pid` started with, `NAME=value` and a zero byte each. Blocks while the
+/// process is starting another program, because until that runs the kernel shows none.
+fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+    for _ in 0..LOOKS_MAX {
+        let environment = fs::read(path(pid, "environ"))?;
+        if !environment.is_empty() || !is_starting(pid) {
+            return Ok(environment);
+        }
+        let Some(pidfd) = open_pidfd(pid)? else { break };
+        if has_ended(pidfd.as_fd(), LOOK_PAUSE)? {
+            break;
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Whether it has a program but no arguments yet. Kernel threads never have a program, and what
+/// ended has none any more.
+fn is_starting(pid: Pid) -> bool {
+    let has_arguments = fs::read(path(pid, "cmdline")).map_or(true, |text| !text.is_empty());
+    !has_arguments && fs::read_link(path(pid, "exe")).is_ok()
 }
 
 fn path(pid: Pid, file: &str) -> PathBuf {
