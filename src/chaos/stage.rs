@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use hyper::Method;
+use hyper::body::Bytes;
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::hands::{Census, Hands, ProcessHands};
@@ -15,7 +17,7 @@ use super::laws::{Evidence, Store};
 use super::report::{Done, LeftOut, Report, Run};
 use super::schedule::{Move, Strike, Verb, moves, strikes};
 use super::store::Tasks;
-use super::traffic::{Plan, Tally, Traffic};
+use super::traffic::{self, Plan, Tally, Traffic};
 use super::watch::Watch;
 use crate::admin::{Client, Failure, Overview, Place, Requests, Timeline};
 use crate::cli::{ChaosArgs, FaultKind};
@@ -30,6 +32,9 @@ const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// Between two looks at whether it is.
 const SETTLE_LOOK: Duration = Duration::from_millis(50);
+
+/// How long somebody who serves has to answer when everything is over.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Being late by more than that is not ours: the machine was suspended, or has far too much to do.
 const STANDSTILL: Duration = Duration::from_millis(250);
@@ -217,7 +222,10 @@ impl Stage {
         loop {
             let overview = self.ask(Client::status).await?.meant;
             let timeline = self.ask(|client| client.incidents(KEPT_MAX)).await?.meant;
-            let unsettled = unsettled(&overview, &timeline, seen);
+            let unsettled = match unsettled(&overview, &timeline, seen) {
+                Some(reason) => Some(reason),
+                None => self.silent(&overview).await,
+            };
             if unsettled.is_none() || clock::now() >= deadline {
                 let of_run = timeline.incidents.into_iter().filter(|each| each.id > seen);
                 let timeline = Timeline { incidents: of_run.collect(), repairs: None };
@@ -225,6 +233,25 @@ impl Stage {
             }
             sleep(SETTLE_LOOK).await;
         }
+    }
+
+    /// Whoever is said to serve and does not answer. Each is asked itself: that others answer in its
+    /// place is what a balancer is for.
+    async fn silent(&self, overview: &Overview) -> Option<String> {
+        for row in &overview.slots {
+            let address = row.occupant.as_ref().and_then(|of| of.address.as_ref()?.ip());
+            let Some(address) = address else { continue };
+            let mut client = traffic::Client::new(address);
+            let asked = client.send(Method::GET, &self.traffic.path, Bytes::new());
+            let silence = match timeout(ANSWER_MAX, asked).await {
+                Ok(Ok(answer)) if !answer.status.is_server_error() => continue,
+                Ok(Ok(answer)) => format!("answers {}", answer.status),
+                Ok(Err(broken)) => format!("does not answer: {broken}"),
+                Err(_) => format!("does not answer within {ANSWER_MAX:?}"),
+            };
+            return Some(format!("{} is {} and {silence}", row.slot, row.state));
+        }
+        None
     }
 
     /// One call of the admin API, off the thread that sends the traffic.
