@@ -235,8 +235,8 @@ impl Stage {
         }
     }
 
-    /// Whoever is said to serve and does not answer. Each is asked itself: that others answer in its
-    /// place is what a balancer is for.
+    /// Whoever is said to serve and does not answer. Each is asked itself: that others answer in
+    /// its place is what a balancer is for.
     async fn silent(&self, overview: &Overview) -> Option<String> {
         for row in &overview.slots {
             let address = row.occupant.as_ref().and_then(|of| of.address.as_ref()?.ip());
