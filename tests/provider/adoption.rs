@@ -108,7 +108,8 @@ async fn a_process_whose_controller_was_killed_before_it_wrote_the_pid_is_adopte
 async fn a_process_is_found_while_it_starts_one_program_after_the_other() {
     // The kernel shows no environment of a process from the moment that it begins with the next
     // program until that runs: for this one that is a good part of the time.
-    let mut world = World::running("AGAIN='exec sh -c \"$AGAIN\"'; export AGAIN; eval \"$AGAIN\"");
+    let again = "N=$((N+1)); [ $N -lt 20000 ] && exec sh -c \"$AGAIN\"; exec sleep 60";
+    let mut world = World::running(&format!("export N=0 AGAIN='{again}'; eval \"$AGAIN\""));
     let instance = world.launch(0).await;
     for _ in 0..30 {
         world.edit_record(&instance.id, |record| record["process"] = Value::Null);

@@ -21,6 +21,9 @@ use crate::fleet::LaunchToken;
 const LOOK_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// How often a process is looked at that is starting a program: for a tenth of a second.
 const LOOKS_MAX: usize = 100;
+/// After so many looks at a program that runs its environment is empty indeed, or it wrote another
+/// text in its place: it may have begun to run between the two halves of one look.
+const ODD_LOOKS: usize = 20;
 
 /// What we need of `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,26 +114,43 @@ fn carries(pid: Pid, tag: Tag<'_>) -> bool {
 }
 
 /// The environment that `pid` started with, `NAME=value` and a zero byte each. Blocks while the
-/// process is starting another program, because until that runs the kernel shows none.
+/// process is starting another program: until that runs the kernel shows none, and of one that is
+/// being read then only a part.
 fn environment(pid: Pid) -> io::Result<Vec<u8>> {
+    let (mut environment, mut odd) = (Vec::new(), 0);
     for _ in 0..LOOKS_MAX {
-        let environment = fs::read(path(pid, "environ"))?;
-        if !environment.is_empty() || !is_starting(pid) {
-            return Ok(environment);
+        environment = fs::read(path(pid, "environ"))?;
+        if environment.ends_with(&[0]) {
+            break;
         }
-        let Some(pidfd) = open_pidfd(pid)? else { break };
-        if has_ended(pidfd.as_fd(), LOOK_PAUSE)? {
+        match program(pid) {
+            Program::Starting => {}
+            Program::Runs => odd += 1,
+            Program::None => break,
+        }
+        let pidfd = open_pidfd(pid)?.filter(|_| odd < ODD_LOOKS);
+        if pidfd.map_or(Ok(true), |pidfd| has_ended(pidfd.as_fd(), LOOK_PAUSE))? {
             break;
         }
     }
-    Ok(Vec::new())
+    Ok(environment)
 }
 
-/// Whether it has a program but no arguments yet. Kernel threads never have a program, and what
-/// ended has none any more.
-fn is_starting(pid: Pid) -> bool {
-    let has_arguments = fs::read(path(pid, "cmdline")).map_or(true, |text| !text.is_empty());
-    !has_arguments && fs::read_link(path(pid, "exe")).is_ok()
+/// What a process executes.
+enum Program {
+    /// Nothing: it is a kernel thread, or has ended.
+    None,
+    /// A program that does not run yet: it has no arguments so far.
+    Starting,
+    Runs,
+}
+
+fn program(pid: Pid) -> Program {
+    if fs::read_link(path(pid, "exe")).is_err() {
+        return Program::None;
+    }
+    let has_arguments = fs::read(path(pid, "cmdline")).is_ok_and(|text| !text.is_empty());
+    if has_arguments { Program::Runs } else { Program::Starting }
 }
 
 fn path(pid: Pid, file: &str) -> PathBuf {
