@@ -93,14 +93,19 @@ async fn forward(
             Some(listener) => Control::new(args, Arc::clone(&backend)).serve(listener).await,
         }
     };
-    tokio::select! {
-        () = signals.stops.next() => {}
-        served = controlled => served.context("the control listener failed")?,
-        () = reopening => {}
-    }
+    let ended = tokio::select! {
+        () = signals.stops.next() => ExitCode::SUCCESS,
+        served = controlled => {
+            served.context("the control listener failed")?;
+            ExitCode::SUCCESS
+        }
+        // Whoever watches over us starts another one; without ending we would be healthy to them.
+        () = running.broken() => ExitCode::FAILURE,
+        () = reopening => ExitCode::SUCCESS,
+    };
     tokio::select! {
         biased;
-        () = running.drain(GRACE) => Ok(ExitCode::SUCCESS),
+        () = running.drain(GRACE) => Ok(ended),
         () = signals.stops.next() => Ok(ExitCode::FAILURE),
     }
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::access_log::{AccessLog, Outlet, Writer};
 use super::counters::{Counters, Meter, Tally};
@@ -38,6 +38,7 @@ pub struct Running {
     address: SocketAddr,
     tallies: Vec<Arc<Tally>>,
     orders: watch::Sender<Order>,
+    broken: Arc<Notify>,
     threads: Vec<JoinHandle<()>>,
     /// Ends after the threads, whose last lines it writes.
     writer: Option<Writer>,
@@ -103,7 +104,8 @@ impl Engine {
         reports: mpsc::Sender<Report>,
     ) -> Result<Running, StartError> {
         let (orders, followed) = watch::channel(Order::Run);
-        let following = Following { pool, reports, orders: followed };
+        let broken = Arc::new(Notify::new());
+        let following = Following { broken: Arc::clone(&broken), pool, reports, orders: followed };
         let seed = getrandom::u64().map_err(StartError::Random)?;
         let per_client = PerClient::new(self.settings.inbound.connections_per_client);
         let per_client = Arc::new(per_client);
@@ -111,6 +113,7 @@ impl Engine {
             address: self.address,
             tallies: Vec::new(),
             orders,
+            broken,
             threads: Vec::new(),
             writer: None,
         };
@@ -176,6 +179,12 @@ impl Running {
     /// a log there is nothing to do.
     pub fn reopen_log(&self) {
         self.writer.iter().for_each(Writer::reopen);
+    }
+
+    /// Returns when a thread accepts no more although nobody said so: its socket is broken, or it
+    /// panicked. Who is connected is still served; who wants to connect may wait for nothing.
+    pub async fn broken(&self) {
+        self.broken.notified().await;
     }
 
     /// Stops accepting, closes idle connections, lets requests in flight finish for at most

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::runtime::LocalRuntime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
@@ -45,6 +45,8 @@ pub(super) enum Order {
 /// What a thread follows.
 #[derive(Clone)]
 pub(super) struct Following {
+    /// Told when one of the threads accepts no more although nobody said so.
+    pub(super) broken: Arc<Notify>,
     pub(super) pool: watch::Receiver<Arc<Pool>>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) orders: watch::Receiver<Order>,
@@ -59,7 +61,8 @@ pub(super) fn run(
 ) {
     // The runtime is dropped after this, which cuts whatever is still in flight.
     runtime.block_on(async {
-        let Following { mut pool, reports, mut orders } = following;
+        let Following { broken, mut pool, reports, mut orders } = following;
+        let alert = Alert(broken);
         let thread = Rc::new(Thread::new(starting, tally, reports));
         thread.apply(Arc::clone(&pool.borrow_and_update()));
         let mut background = JoinSet::new();
@@ -72,18 +75,37 @@ pub(super) fn run(
             background.spawn_local(async move { lines.flush_in_time().await });
         }
         match TcpListener::from_std(listener) {
-            Ok(listener) => carry(&thread, listener, &mut orders).await,
+            Ok(listener) => carry(&thread, listener, &mut orders, alert).await,
             Err(error) => tracing::error!(%error, "a thread cannot watch its listener"),
         }
     });
 }
 
+/// Tells the owner of the engine, even if the thread panicked.
+struct Alert(Arc<Notify>);
+
+impl Drop for Alert {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 /// Carries traffic until told otherwise.
-async fn carry(thread: &Rc<Thread>, listener: TcpListener, orders: &mut watch::Receiver<Order>) {
+async fn carry(
+    thread: &Rc<Thread>,
+    listener: TcpListener,
+    orders: &mut watch::Receiver<Order>,
+    alert: Alert,
+) {
     let order = tokio::select! {
         biased;
         order = next_order(orders) => order,
-        () = accept(thread, &listener) => None,
+        error = accept(thread, &listener) => {
+            tracing::error!(thread = thread.index, %error, "the listening socket is broken");
+            drop(alert);
+            // Whoever is connected already is served until the owner of the engine decides.
+            next_order(orders).await
+        }
     };
     let Some(limit) = order else { return };
     accept_last(thread, &listener).await;
@@ -125,17 +147,25 @@ async fn follow_pool(thread: &Thread, mut pool: watch::Receiver<Arc<Pool>>) {
     }
 }
 
-/// Accepts clients as long as there is room for them.
-async fn accept(thread: &Rc<Thread>, listener: &TcpListener) {
+/// Accepts clients as long as there is room for them. Returns why the socket takes none any more.
+async fn accept(thread: &Rc<Thread>, listener: &TcpListener) -> io::Error {
     loop {
         while !thread.has_room() {
             thread.parted.notified().await;
         }
         match listener.accept().await {
             Ok((stream, address)) => admit(thread, stream.into(), address),
+            Err(error) if is_broken(&error) => return error,
             Err(error) => recover(thread, &error).await,
         }
     }
+}
+
+/// Whether the socket itself is at fault, which listens no more (accept(2)): asking again would
+/// only burn the processor.
+fn is_broken(error: &io::Error) -> bool {
+    const BROKEN: [Errno; 4] = [Errno::INVAL, Errno::BADF, Errno::NOTSOCK, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|errno| BROKEN.contains(&errno))
 }
 
 /// Accepts what waits already.

@@ -128,6 +128,7 @@ impl System {
                     }
                 },
                 () = self.down.cancelled() => return Ok(()),
+                () = self.balancer.broken() => anyhow::bail!("the balancer takes no connections"),
                 ended = &mut self.controller => {
                     ended.context("the control loop failed")?;
                     anyhow::bail!("the control loop ended by itself");

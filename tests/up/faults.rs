@@ -1,6 +1,11 @@
 //! Instances are killed and hung under load; every request is answered all the same.
 
-use rustix::process::Signal;
+use std::net::Shutdown;
+
+use cloudaps::address::Address;
+use cloudaps::admin::Overview;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
+use socket2::Socket;
 
 use super::system::{Place, System, is_alive, pid_in, pids, signal};
 use super::traffic::Load;
@@ -51,6 +56,22 @@ fn killing_all_instances_at_once_under_load_loses_no_request() {
         let occupants = status.slots.iter().filter_map(|row| row.occupant.as_ref());
         let old = occupants.filter_map(|of| of.pid).any(|pid| killed.contains(&pid));
         !old && status.instances.serving == 3
+    });
+    load.await_answers(BETWEEN);
+    load.stop().assert_nothing_lost();
+}
+
+#[test]
+fn an_instance_whose_listening_socket_breaks_ends_and_is_replaced() {
+    let place = Place::new();
+    let system = System::up(&place);
+    let before = system.await_complete();
+    let load = Load::start(system.balancer, "/", CONNECTIONS);
+    load.await_answers(BETWEEN);
+    let broken = pid_in(&before, "instance-0");
+    shut_listener(broken, traffic_port(&before, broken));
+    system.await_status("replaced", |status| {
+        !pids(status).contains(&broken) && status.instances.serving == 3
     });
     load.await_answers(BETWEEN);
     load.stop().assert_nothing_lost();
@@ -110,4 +131,30 @@ fn an_instance_that_cannot_start_freezes_launches_and_says_why() {
     let line = system.await_text("frozen");
     assert!(line.contains("exit status: 3"), "{line}");
     assert!(system.stop().success());
+}
+
+/// Where a process of the fleet takes traffic.
+fn traffic_port(status: &Overview, pid: u32) -> u16 {
+    let mut occupants = status.slots.iter().filter_map(|row| row.occupant.as_ref());
+    let occupant = occupants.find(|of| of.pid == Some(pid)).unwrap();
+    match occupant.address.as_ref().unwrap() {
+        Address::Ip(address) => address.port(),
+        Address::Unix(name) => panic!("an instance of ours listens on {name:?}"),
+    }
+}
+
+/// Makes the sockets with which a process listens on `port` listen no more.
+fn shut_listener(pid: u32, port: u16) {
+    let pidfd = pidfd_open(Pid::from_raw(pid.cast_signed()).unwrap(), PidfdFlags::empty()).unwrap();
+    let numbers = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let numbers = numbers.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse());
+    let files = numbers.map(|number| {
+        pidfd_getfd(&pidfd, number.unwrap(), PidfdGetfdFlags::empty()).map(Socket::from)
+    });
+    let is_it = |socket: &Socket| {
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+        socket.is_listener().unwrap_or(false) && address.is_some_and(|at| at.port() == port)
+    };
+    let shut = files.flatten().filter(is_it).map(|socket| socket.shutdown(Shutdown::Both));
+    assert!(shut.map(Result::unwrap).count() > 0);
 }
