@@ -338,7 +338,8 @@ impl Field {
         self.shape == Shape::Plain
     }
 
-    /// Whether the line is what we would write for the length in its value.
+    /// Whether the line is what we would write for the length in its value, but for the case of its
+    /// name: what has leading zeros is octal to some readers.
     pub(super) fn is_plain_length(&self, bytes: &[u8]) -> bool {
         let digits = self.value(bytes);
         self.is_plain() && (digits.first() != Some(&b'0') || digits.len() == 1)
