@@ -1,7 +1,7 @@
 //! `cloudaps chaos`: breaks a running fleet on purpose, for a while, and judges how it copes.
 //!
-//! The seed decides which fault comes when; [`schedule`] is pure. What is done to instances goes
-//! through [`hands::Hands`], which knows only the fleet's own; what is done to the controller goes
+//! The seed decides which fault comes when; `schedule` is pure. What is done to instances goes
+//! through `hands::Hands`, which knows only the fleet's own; what is done to the controller goes
 //! through its admin API. Meanwhile clients ask, and in the end there is a report, whose laws are
 //! either kept or broken.
 
