@@ -61,7 +61,7 @@ impl Subject {
     pub(super) fn obstacle(self, programs: &Programs) -> Option<String> {
         match self {
             Self::Relay => None,
-            Self::Cloudaps => missing(&programs.cloudaps, "build it: `cargo build --release`"),
+            Self::Cloudaps => programs.cloudaps_missing(),
             Self::CloudapsLog => Self::Cloudaps.obstacle(programs).or_else(|| {
                 let refused = "this build knows no `proxy.access_log`";
                 (!accepts_access_log(&programs.cloudaps)).then(|| refused.to_owned())
@@ -79,8 +79,6 @@ impl Subject {
         listen: SocketAddr,
         origins: &[SocketAddr],
     ) -> io::Result<Recipe> {
-        let file = dir.join("config");
-        let path = |program: &str| find(program).unwrap_or_else(|| program.into());
         let (command, config) = match self {
             Self::Relay => return Ok(relay(programs, listen, origins)),
             Self::Cloudaps | Self::CloudapsLog => {
@@ -90,18 +88,39 @@ impl Subject {
                 ([vec![programs.cloudaps.clone().into()], up].concat(), config)
             }
             Self::Nginx | Self::NginxLog => {
-                let config = config::nginx(dir, listen, origins, self.log());
-                let errors = dir.join("error.log").into_os_string();
-                ([vec![path("nginx").into(), "-e".into(), errors], words(["-c"])].concat(), config)
+                (nginx(dir), config::nginx(dir, listen, origins, self.log()))
             }
             Self::Haproxy | Self::HaproxyLog => {
-                let config = config::haproxy(listen, origins, self.log());
-                (vec![path("haproxy").into(), "-db".into(), "-f".into()], config)
+                (haproxy(), config::haproxy(listen, origins, self.log()))
             }
         };
-        fs::write(&file, &config)?;
-        Ok(Recipe { command: [command, vec![file.into()]].concat(), config })
+        Recipe::write(dir, command, config)
     }
+}
+
+impl Recipe {
+    /// Writes a configuration into `dir`, whose file is the last word of the command.
+    pub(super) fn write(
+        dir: &Path,
+        mut command: Vec<OsString>,
+        config: String,
+    ) -> io::Result<Self> {
+        let file = dir.join("config");
+        fs::write(&file, &config)?;
+        command.push(file.into());
+        Ok(Self { command, config })
+    }
+}
+
+/// How nginx is started, but for its file; it writes into `dir`.
+pub(super) fn nginx(dir: &Path) -> Vec<OsString> {
+    let errors = dir.join("error.log").into_os_string();
+    vec![program("nginx"), "-e".into(), errors, "-c".into()]
+}
+
+/// How HAProxy is started, but for its file.
+pub(super) fn haproxy() -> Vec<OsString> {
+    vec![program("haproxy"), "-db".into(), "-f".into()]
 }
 
 impl fmt::Display for Subject {
@@ -125,6 +144,12 @@ impl Programs {
         let cloudaps = cloudaps.map_or_else(|| bench.with_file_name("cloudaps"), Path::to_owned);
         Ok(Self { bench, cloudaps })
     }
+
+    /// Why ours cannot be measured, if it cannot.
+    pub(super) fn cloudaps_missing(&self) -> Option<String> {
+        let mend = "not built; build it: `cargo build --release`";
+        (!self.cloudaps.is_file()).then(|| mend.to_owned())
+    }
 }
 
 /// A port that is free now.
@@ -138,13 +163,14 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file())
 }
 
+/// The same as the first word of a command, which fails if there is no such program.
+pub(super) fn program(name: &str) -> OsString {
+    find(name).unwrap_or_else(|| name.into()).into_os_string()
+}
+
 /// That a program of a Debian package of the same name is missing, if it is.
 pub(super) fn not_installed(program: &str) -> Option<String> {
     find(program).is_none().then(|| format!("not installed: `apt-get install {program}`"))
-}
-
-fn missing(program: &Path, mend: &str) -> Option<String> {
-    (!program.is_file()).then(|| format!("not built; {mend}"))
 }
 
 fn relay(programs: &Programs, listen: SocketAddr, origins: &[SocketAddr]) -> Recipe {

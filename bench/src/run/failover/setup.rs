@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use super::super::children::words;
-use super::super::subject::{Programs, Recipe, find, free_address, not_installed};
+use super::super::subject::{self, Programs, Recipe, free_address, not_installed, program};
 use super::DELAY_MS;
 
 /// One of the programs in one of its configurations.
@@ -44,8 +44,7 @@ impl Setup {
     /// Why it cannot be measured here, if it cannot.
     pub(super) fn obstacle(self, programs: &Programs) -> Option<String> {
         match self {
-            Self::Cloudaps => (!programs.cloudaps.is_file())
-                .then(|| "not built: `cargo build --release`".to_owned()),
+            Self::Cloudaps => programs.cloudaps_missing(),
             Self::Nginx | Self::NginxTuned => not_installed("nginx"),
             Self::Haproxy | Self::HaproxyTuned => not_installed("haproxy"),
             Self::Caddy | Self::CaddyTuned => not_installed("caddy"),
@@ -60,29 +59,22 @@ impl Setup {
         listen: SocketAddr,
         origins: &[SocketAddr],
     ) -> io::Result<Recipe> {
-        let file = dir.join("config");
-        let program = |name: &str| find(name).unwrap_or_else(|| name.into()).into_os_string();
         let (command, config) = match self {
             Self::Cloudaps => {
                 let config = cloudaps(&programs.bench, dir, listen)?;
                 (vec![programs.cloudaps.clone().into(), "up".into(), "-c".into()], config)
             }
             Self::Nginx | Self::NginxTuned => {
-                let errors = dir.join("error.log").into_os_string();
-                let command = vec![program("nginx"), "-e".into(), errors, "-c".into()];
-                (command, nginx(dir, listen, origins, self.effort()))
+                (subject::nginx(dir), nginx(dir, listen, origins, self.effort()))
             }
             Self::Haproxy | Self::HaproxyTuned => {
-                let command = vec![program("haproxy"), "-db".into(), "-f".into()];
-                (command, haproxy(listen, origins, self.effort()))
+                (subject::haproxy(), haproxy(listen, origins, self.effort()))
             }
             Self::Caddy | Self::CaddyTuned => {
-                let config = caddy(listen, origins, self.effort());
-                (caddy_command(program("caddy"), dir), config)
+                (caddy_command(dir), caddy(listen, origins, self.effort()))
             }
         };
-        fs::write(&file, &config)?;
-        Ok(Recipe { command: [command, vec![file.into()]].concat(), config })
+        Recipe::write(dir, command, config)
     }
 
     const fn effort(self) -> Effort {
@@ -109,8 +101,7 @@ impl fmt::Display for Setup {
 
 /// Its version, if it is there.
 pub(super) fn caddy_version() -> String {
-    let program = find("caddy").unwrap_or_else(|| PathBuf::from("caddy"));
-    let output = Command::new(program).arg("version").output();
+    let output = Command::new(program("caddy")).arg("version").output();
     output.map_or("not installed".to_owned(), |output| {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     })
@@ -243,9 +234,9 @@ http://{listen} {{
 }
 
 /// It keeps what it keeps under the folder, and reads the configuration whose name comes last.
-fn caddy_command(program: OsString, dir: &Path) -> Vec<OsString> {
+fn caddy_command(dir: &Path) -> Vec<OsString> {
     let home = format!("HOME={}", dir.display());
     let data = format!("XDG_DATA_HOME={}", dir.display());
     let start = words(["env", &home, &data]);
-    [start, vec![program], words(["run", "--adapter", "caddyfile", "--config"])].concat()
+    [start, vec![program("caddy")], words(["run", "--adapter", "caddyfile", "--config"])].concat()
 }
