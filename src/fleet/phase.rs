@@ -238,7 +238,13 @@ impl Phase {
     /// Whether the instance fills its slot, now or soon.
     #[must_use]
     pub const fn fills_slot(&self) -> bool {
-        matches!(self, Self::Starting | Self::Standby | Self::Serving)
+        matches!(self, Self::Starting) || self.is_ready()
+    }
+
+    /// Whether it passed its probes and nothing is decided against it: it takes traffic, or could.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        matches!(self, Self::Standby | Self::Serving)
     }
 
     /// Whether its machine may still exist, and so counts against the limits.

@@ -259,11 +259,10 @@ impl Incidents {
     /// Who does what the one did that the slot lost, if anybody does.
     fn filled_by(&self, slot: Slot, fleet: &Fleet, spec: &GroupSpec) -> Option<InstanceId> {
         let thread = self.open.get(&slot)?;
-        let is_ready = |of: &Tracked| matches!(of.phase, Phase::Serving | Phase::Standby);
         let serves = |of: &Tracked| of.phase == Phase::Serving;
         let filler = match (spec.standby, thread.duty) {
             (0, _) => fleet.in_slot(slot).find(|of| serves(of)),
-            (_, Duty::Readiness) => fleet.in_slot(slot).find(|of| is_ready(of)),
+            (_, Duty::Readiness) => fleet.in_slot(slot).find(|of| of.phase.is_ready()),
             // The one that is to be missing last: there is none if as many serve as should.
             (_, Duty::Traffic) => {
                 let last = (spec.size as usize).checked_sub(1)?;

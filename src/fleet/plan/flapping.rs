@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Action, Draft, Hold};
-use crate::fleet::{Group, Handover, Operation, Ownership, Phase, Reason, Tracked};
+use crate::fleet::{Group, Handover, Operation, Ownership, Reason, Tracked};
 
 impl Draft<'_> {
     /// Replaces whoever flaps, for which nobody else stands still: it serves until its successor
@@ -15,13 +15,13 @@ impl Draft<'_> {
         }
         let spec = self.desired.group(group);
         let limit = spec.thresholds.flapping;
-        let flaps = |of: &Tracked| is_ready(of) && of.health.flaps(limit, self.now);
+        let flaps = |of: &Tracked| of.phase.is_ready() && of.health.flaps(limit, self.now);
         // As a rule nobody does, and the others need not be counted.
         if !self.observed.members(group).any(flaps) {
             return;
         }
         let (mut ready, mut unsteady, mut flapping) = (0, 0, BTreeSet::new());
-        let stays = |of: &&Tracked| is_ready(of) && self.has_place(of);
+        let stays = |of: &&Tracked| of.phase.is_ready() && self.has_place(of);
         for tracked in self.observed.members(group).filter(stays) {
             ready += 1;
             unsteady += usize::from(!tracked.health.is_steady());
@@ -52,8 +52,4 @@ impl Draft<'_> {
             && matches!(spec.handover, Handover::LaunchFirst { surge: 1.. })
             && self.desired.operation == Operation::Active
     }
-}
-
-const fn is_ready(tracked: &Tracked) -> bool {
-    matches!(tracked.phase, Phase::Standby | Phase::Serving)
 }

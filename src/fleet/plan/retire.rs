@@ -119,9 +119,8 @@ impl Draft<'_> {
     }
 
     fn is_succeeded(&self, tracked: &Tracked) -> bool {
-        let is_ready = |of: &Tracked| matches!(of.phase, Phase::Standby | Phase::Serving);
         let mut others = self.observed.others_in_slot_of(tracked);
-        others.any(|other| is_ready(other) && !self.is_doubtful(other))
+        others.any(|other| other.phase.is_ready() && !self.is_doubtful(other))
     }
 
     /// Whether another in its slot does more for the traffic, or as much and is newer. At most one
