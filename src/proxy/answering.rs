@@ -104,45 +104,49 @@ impl<'a> Answering<'a> {
                 let stall = self.thread.settings.timeouts.stall;
                 Box::pin(flush(client, stall, &mut space.reply)).await?;
             }
-            if self.parse()? == Progress::Incomplete {
+            if parse(self.thread, self.request, &self.buffer, space)? == Progress::Incomplete {
                 return Ok(None);
             }
-            let answer = self.space.take_if(|space| !space.head.is_interim());
-            if let Some(space) = answer {
-                return Ok(Some(Answer { buffer: std::mem::take(&mut self.buffer), space }));
+            if space.head.is_interim() {
+                self.interims += 1;
+                if self.interims > INTERIM_MAX {
+                    return Err(Unanswered::Invalid);
+                }
+                write_interim(self.request, &mut self.buffer, space);
+            } else {
+                let buffer = std::mem::take(&mut self.buffer);
+                return Ok(self.space.take().map(|space| Answer { buffer, space }));
             }
-            self.write_interim()?;
         }
     }
+}
 
-    fn parse(&mut self) -> Result<Progress, Unanswered> {
-        let Some(space) = &mut self.space else { return Ok(Progress::Incomplete) };
-        let (limits, method) = (&self.thread.settings.limits.head, self.request.method());
-        let parsed = space.head.parse(self.buffer.filled(), limits, method);
-        let progress = parsed.map_err(|refusal| match refusal {
-            Refusal::HeadTooLarge | Refusal::HeadersTooMany => Unanswered::TooLarge,
-            _ => Unanswered::Invalid,
-        })?;
-        // Whoever switches unasked would make us take the next client's request for its protocol.
-        let is_asked = !space.head.switches() || self.request.asks_upgrade();
-        if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }
-    }
+/// Reads as much of the head as has come.
+fn parse(
+    thread: &Thread,
+    request: &RequestHead,
+    buffer: &Buffer,
+    space: &mut AnswerSpace,
+) -> Result<Progress, Unanswered> {
+    let limits = &thread.settings.limits.head;
+    let parsed = space.head.parse(buffer.filled(), limits, request.method());
+    let progress = parsed.map_err(|refusal| match refusal {
+        Refusal::HeadTooLarge | Refusal::HeadersTooMany => Unanswered::TooLarge,
+        _ => Unanswered::Invalid,
+    })?;
+    // Whoever switches unasked would make us take the next client's request for its protocol.
+    let is_asked = !space.head.switches() || request.asks_upgrade();
+    if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }
+}
 
-    /// Writes the interim answer that has come as the client gets it, if it does.
-    fn write_interim(&mut self) -> Result<(), Unanswered> {
-        let Some(space) = &mut self.space else { return Ok(()) };
-        self.interims += 1;
-        if self.interims > INTERIM_MAX {
-            return Err(Unanswered::Invalid);
-        }
-        let AnswerSpace { head, reply } = &mut **space;
-        if http1::interim(self.request, head.status()) == Interim::Forward {
-            http1::write_interim(reply, head, self.buffer.filled());
-        }
-        self.buffer.consume(head.len());
-        head.clear();
-        Ok(())
+/// Writes an interim answer as the client gets it, if it does.
+fn write_interim(request: &RequestHead, buffer: &mut Buffer, space: &mut AnswerSpace) {
+    let AnswerSpace { head, reply } = space;
+    if http1::interim(request, head.status()) == Interim::Forward {
+        http1::write_interim(reply, head, buffer.filled());
     }
+    buffer.consume(head.len());
+    head.clear();
 }
 
 /// Sends an interim answer. What was sent is gone from `reply`, should this be dropped.
