@@ -3,6 +3,8 @@
 
 pub mod address;
 pub mod admin;
+#[cfg(feature = "ec2")]
+pub mod aws;
 pub mod chaos;
 pub mod cli;
 pub mod clock;

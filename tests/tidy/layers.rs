@@ -7,6 +7,7 @@ use super::rust::{Part, Source, leading_word, line_number, occurrences};
 /// above its own, so the table cannot have a cycle.
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("address", &[]),
+    ("aws", &[]),
     ("cli", &["address"]),
     ("clock", &[]),
     ("http1", &[]),
