@@ -4,6 +4,7 @@
 //! operator) sends it events, and it sends out snapshots. Nothing is done directly in reaction to
 //! an event: events are folded in, and what to do follows from all that is known.
 
+mod accounts;
 mod chronicle;
 mod command;
 mod inbox;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use accounts::Accounts;
 pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 pub use status::{Limits, Occupant, Row, Status};
 
@@ -153,6 +155,12 @@ impl<P: Provider> Controller<P> {
     #[must_use]
     pub fn pool(&self) -> watch::Receiver<Arc<Pool>> {
         self.roster.subscribe()
+    }
+
+    /// Where the data plane counts what each slot answers.
+    #[must_use]
+    pub fn accounts(&self) -> watch::Receiver<Arc<Accounts>> {
+        self.roster.accounts()
     }
 
     /// What the operator sees.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Balancing;
+use super::accounts::{Accounts, Books};
 use crate::clock::Instant;
 use crate::fleet::{Change, Fleet, Flow, Group, InstanceId, Load, Phase, Tracked};
 use crate::pool::{Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight};
@@ -31,6 +32,8 @@ pub(super) struct Roster {
     well: BTreeSet<InstanceId>,
     /// Where the data plane counts.
     ledger: Arc<Ledger>,
+    /// What it counts for whom.
+    books: Books,
     pool: watch::Sender<Arc<Pool>>,
 }
 
@@ -59,6 +62,7 @@ impl Roster {
             listed: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             well: BTreeSet::new(),
+            books: Books::new(threads, ledger.others()),
             pool: watch::Sender::new(Arc::new(Pool::new(Arc::clone(&ledger), balance))),
             ledger,
         }
@@ -66,6 +70,10 @@ impl Roster {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Pool>> {
         self.pool.subscribe()
+    }
+
+    pub(super) fn accounts(&self) -> watch::Receiver<Arc<Accounts>> {
+        self.books.subscribe()
     }
 
     /// Publishes a new snapshot if the fleet's endpoints changed. Looks only at those that the news
@@ -157,7 +165,8 @@ impl Roster {
         }
         let id = &tracked.instance.id;
         self.strike(id);
-        let traffic = match self.ledger.open() {
+        let account = self.books.account(tracked.instance.slot);
+        let traffic = match self.ledger.open_for(account) {
             Ok(traffic) => Arc::new(traffic),
             Err(error) => {
                 tracing::error!("{id} gets no traffic: {error}");

@@ -41,8 +41,14 @@ impl Budget {
     /// Whether a retry is left.
     #[must_use]
     pub fn has_one(&mut self, now: Instant) -> bool {
+        self.left(now) > 0
+    }
+
+    /// How many retries are left.
+    #[must_use]
+    pub fn left(&mut self, now: Instant) -> u64 {
         self.fill(now);
-        self.parts >= PARTS
+        self.parts / PARTS
     }
 
     /// Takes a retry out.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Traffic;
 use crate::clock::Instant;
+use crate::metrics::Account;
 
 /// Seats of a page: 4 KiB of counters for each thread.
 const PAGE_SEATS: usize = 1024;
@@ -29,6 +30,8 @@ pub struct Ledger {
     ejected_until: AtomicU64,
     /// How many seats have something held against them.
     troubled: AtomicU32,
+    /// Where the answers of all are counted that have no account of their own.
+    others: Arc<Account>,
 }
 
 /// Who may sit down. Locked only when an endpoint comes or goes.
@@ -82,14 +85,29 @@ impl Ledger {
             seats: Mutex::default(),
             ejected_until: AtomicU64::new(0),
             troubled: AtomicU32::new(0),
+            others: Arc::new(Account::new(threads)),
         })
     }
 
-    /// Counters for one more endpoint.
+    /// The account of all endpoints that have none of their own.
+    #[must_use]
+    pub const fn others(&self) -> &Arc<Account> {
+        &self.others
+    }
+
+    /// Counters for one more endpoint, without an account of its own.
     ///
     /// # Errors
     /// There are as many endpoints as can be counted.
     pub fn open(self: &Arc<Self>) -> Result<Traffic, Full> {
+        self.open_for(Arc::clone(&self.others))
+    }
+
+    /// Counters for one more endpoint, whose answers are counted there.
+    ///
+    /// # Errors
+    /// There are as many endpoints as can be counted.
+    pub fn open_for(self: &Arc<Self>, account: Arc<Account>) -> Result<Traffic, Full> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let seat = match seats.free.pop() {
             Some(seat) => seat,
@@ -101,7 +119,7 @@ impl Ledger {
         };
         let seat = Seat(seat);
         self.pages[seat.page()].get_or_init(|| Page::new(self.threads));
-        Ok(Traffic::new(Arc::clone(self), seat))
+        Ok(Traffic::new(Arc::clone(self), seat, account))
     }
 
     /// Nobody knows the endpoint any more: the next one in its seat begins without a record.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ledger::{Ledger, Record, Seat};
 use crate::clock::Instant;
+use crate::metrics::Account;
 
 /// The counters of one endpoint, shared by every thread and every snapshot.
 ///
@@ -16,6 +17,7 @@ use crate::clock::Instant;
 pub struct Traffic {
     ledger: Arc<Ledger>,
     seat: Seat,
+    account: Arc<Account>,
 }
 
 /// How long a failing endpoint is passed over.
@@ -30,8 +32,14 @@ pub struct Ejection {
 }
 
 impl Traffic {
-    pub(super) const fn new(ledger: Arc<Ledger>, seat: Seat) -> Self {
-        Self { ledger, seat }
+    pub(super) const fn new(ledger: Arc<Ledger>, seat: Seat, account: Arc<Account>) -> Self {
+        Self { ledger, seat, account }
+    }
+
+    /// Where its answers are counted.
+    #[must_use]
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Where it is counted.

@@ -1,7 +1,9 @@
 //! What each thread has counted. One writer per cell, so counting is a plain load and store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::metrics::{Cell, Distribution, Histogram, Reading};
 
 /// Sums over all threads, since the engine started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,32 @@ pub struct Counters {
     pub unlogged: u64,
 }
 
+/// How long requests took, over all threads. Those that were refused before an endpoint was sought
+/// are not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// From a request's head to when the client's system had taken the first bytes of its answer.
+    pub first_byte: Distribution,
+    /// To when it had taken the last, or the request had failed.
+    pub total: Distribution,
+}
+
+/// What there is at the moment, over all threads: as each of them found it at its last tick, a
+/// second ago at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// Connections to endpoints that carry no request.
+    pub idle: u64,
+    /// Connections to endpoints, with those that do.
+    pub opened: u64,
+    /// Requests that wait for an endpoint.
+    pub held: u64,
+    /// Bytes of those requests.
+    pub held_bytes: u64,
+    /// Retries that the budget has left.
+    pub retries_left: u64,
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
 #[repr(usize)]
@@ -70,7 +98,19 @@ const CELLS: usize = ANSWERS + 6;
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Tally {
-    cells: [AtomicU64; CELLS],
+    cells: [Cell; CELLS],
+    pub(super) first_byte: Histogram,
+    pub(super) total: Histogram,
+    levels: LevelCells,
+}
+
+#[derive(Debug, Default)]
+struct LevelCells {
+    idle: Cell,
+    opened: Cell,
+    held: Cell,
+    held_bytes: Cell,
+    retries_left: Cell,
 }
 
 impl Tally {
@@ -86,13 +126,27 @@ impl Tally {
         self.bump(ANSWERS + usize::from(status / 100).min(5), 1);
     }
 
+    /// A request took so long until its answer was there whole, and with its first bytes.
+    pub(super) fn add_times(&self, first_byte: Duration, total: Duration) {
+        self.first_byte.add(first_byte);
+        self.total.add(total);
+    }
+
+    pub(super) fn set_levels(&self, levels: Levels) {
+        let Levels { idle, opened, held, held_bytes, retries_left } = levels;
+        self.levels.idle.set(idle);
+        self.levels.opened.set(opened);
+        self.levels.held.set(held);
+        self.levels.held_bytes.set(held_bytes);
+        self.levels.retries_left.set(retries_left);
+    }
+
     fn bump(&self, cell: usize, many: u64) {
-        let cell = &self.cells[cell];
-        cell.store(cell.load(Relaxed) + many, Relaxed);
+        self.cells[cell].add(many);
     }
 
     fn get(&self, count: Count) -> u64 {
-        self.cells[count as usize].load(Relaxed)
+        self.cells[count as usize].get()
     }
 }
 
@@ -111,6 +165,42 @@ impl Meter {
     #[must_use]
     pub fn read(&self) -> Counters {
         sum(self.tallies.iter().map(Arc::as_ref))
+    }
+
+    /// How long requests took until now.
+    #[must_use]
+    pub fn latencies(&self) -> Latencies {
+        let mut sum = Latencies::default();
+        for tally in &self.tallies {
+            sum.first_byte.merge(&tally.first_byte);
+            sum.total.merge(&tally.total);
+        }
+        sum
+    }
+
+    /// What there is at the moment.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        let mut sum = Levels::default();
+        for LevelCells { idle, opened, held, held_bytes, retries_left } in
+            self.tallies.iter().map(|tally| &tally.levels)
+        {
+            sum.idle += idle.get();
+            sum.opened += opened.get();
+            sum.held += held.get();
+            sum.held_bytes += held_bytes.get();
+            sum.retries_left += retries_left.get();
+        }
+        sum
+    }
+
+    /// What the history is folded from.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let Counters { requests, answers, retries, held, ejections, .. } = self.read();
+        let [_, _, answers @ ..] = answers;
+        let first_byte = self.latencies().first_byte;
+        Reading { requests, answers, retries, held, ejections, first_byte }
     }
 }
 
@@ -134,7 +224,7 @@ pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.logged += tally.get(Count::Logged);
         sum.unlogged += tally.get(Count::Unlogged);
         for (class, cell) in sum.answers.iter_mut().zip(&tally.cells[ANSWERS..]) {
-            *class += cell.load(Relaxed);
+            *class += cell.get();
         }
     }
     sum

@@ -68,6 +68,8 @@ struct Exchange<'a> {
     id: &'a RequestId,
     sender: &'a IpAddr,
     ties: &'a Ties,
+    /// When its head had been read.
+    begun: Instant,
     upload: Upload<'a>,
     answering: Answering<'a>,
     notes: &'a mut Notes,
@@ -154,11 +156,15 @@ impl Session<'_> {
     /// Relays one request to an endpoint and its answer to the client. An error comes back as long
     /// as nothing was answered, with whether the connection can go on once the client was told.
     async fn relay(&mut self, space: &mut RequestSpace) -> Result<After, (Error, Persistence)> {
+        let thread = self.thread;
         let begun = Exchange::begin(self, space);
         let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
         match exchange.first_answer().await {
             Ok((link, answer)) => exchange.deliver(link, answer).await,
-            Err(error) => Err((error, exchange.rest())),
+            Err(error) => {
+                thread.tally.total.add(clock::now().since(exchange.begun));
+                Err((error, exchange.rest()))
+            }
         }
     }
 }
@@ -183,13 +189,13 @@ impl<'a> Exchange<'a> {
         http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
         let upload = Upload::begin(thread, inbound, outbound, received, request)?;
-        let answering = Answering::new(thread, request);
-        Ok(Self { thread, client, request, id, sender, ties, upload, answering, notes })
+        let (answering, begun) = (Answering::new(thread, request), clock::now());
+        Ok(Self { thread, client, request, id, sender, ties, begun, upload, answering, notes })
     }
 
     /// Tries endpoints until the head of a final answer has been read.
     async fn first_answer(&mut self) -> Result<(Link, Answer), Error> {
-        let mut tries = Tries::new(self.thread, self.repeat());
+        let mut tries = Tries::new(self.thread, self.repeat(), self.begun);
         loop {
             let Some(upstream) = tries.pick(*self.ties) else {
                 Box::pin(tries.wait(self.client, &mut self.upload, self.notes)).await?;
@@ -326,19 +332,24 @@ impl<'a> Exchange<'a> {
         let (is_sent, delivery) = (self.upload.is_done(), self.write_head(&link, &mut answer));
         let (repeat, rest) = (self.repeat(), self.rest());
         let (status, persistence) = (answer.space.head.status(), answer.space.head.persistence());
-        let Self { thread, client, ref mut upload, ref mut notes, .. } = *self;
-        let begun = Download::begin(thread, answer, delivery.framing, notes);
+        let Self { thread, client, begun, ref mut upload, ref mut notes, .. } = *self;
+        let download = Download::begin(thread, answer, delivery.framing, notes);
         // Not a byte has gone out yet, so the client can still be told.
-        let mut download = begun.map_err(|_| (invalid(thread, &link), rest))?;
+        let mut download = download.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);
         let mut relayed = download.send_at_once(client);
+        let first_byte = clock::now().since(begun);
+        let mut total = first_byte;
+        link.upstream().answered(status, first_byte);
         if relayed.is_ok() && !download.is_done() {
             relayed = tokio::select! {
                 biased;
                 relayed = Box::pin(download.run(client, &link)) => relayed,
                 () = Box::pin(upload.finish(client, &link, repeat)) => Err(Cut::Client),
             };
+            total = clock::now().since(begun);
         }
+        thread.tally.add_times(first_byte, total);
         let has_leftover = download.has_leftover();
         download.part();
         if let Err(cut) = relayed {
@@ -366,6 +377,9 @@ impl<'a> Exchange<'a> {
         let patience = (&client.alarm, thread.settings.timeouts.stall);
         let told = io::write_all(patience, &client.stream, &answer.space.reply).await;
         answer.part(thread);
+        let time = clock::now().since(self.begun);
+        link.upstream().answered(status, time);
+        thread.tally.add_times(time, time);
         if told.is_err() {
             return self.cut_short(Cut::Client, Framing::UntilClose);
         }

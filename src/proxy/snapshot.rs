@@ -59,9 +59,13 @@ impl Snapshot {
         Self { pool, upstreams, number: number + 1 }
     }
 
-    /// Closes connections that have been idle for too long.
-    pub(super) fn sweep(&self, oldest: u32) {
-        self.upstreams.iter().for_each(|upstream| upstream.sweep(oldest));
+    /// Closes connections that have been idle for too long. Returns how many are left, and how
+    /// many of them are idle.
+    pub(super) fn sweep(&self, oldest: u32) -> (usize, usize) {
+        self.upstreams.iter().fold((0, 0), |(opened, idle), upstream| {
+            let (more_opened, more_idle) = upstream.sweep(oldest);
+            (opened + more_opened, idle + more_idle)
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::access_log::Lines;
 use super::buffer::Block;
 use super::client::Client;
-use super::counters::{Count, Tally};
+use super::counters::{Count, Levels, Tally};
 use super::engine::Starting;
 use super::error::{Error, Kind};
 use super::failures::{Failures, Subject};
@@ -184,9 +184,18 @@ impl Thread {
             if let Some(lines) = &self.lines {
                 lines.tell_drops();
             }
-            self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
+            let swept = self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
+            self.note_levels(swept);
             self.sweep_clients(oldest(self.tick.get(), idle));
         }
+    }
+
+    fn note_levels(&self, (opened, idle): (usize, usize)) {
+        let Held { requests, bytes } = self.held.get();
+        let retries_left = self.budget.borrow_mut().left(clock::now());
+        let [idle, opened, held, held_bytes] =
+            [idle, opened, requests, bytes].map(|level| level as u64);
+        self.tally.set_levels(Levels { idle, opened, held, held_bytes, retries_left });
     }
 
     fn sweep_clients(&self, oldest: u32) {
@@ -278,6 +287,7 @@ impl Thread {
     /// Judges an endpoint by a failed try, and tells the controller.
     pub(super) fn note_failure(&self, upstream: &Upstream, failure: Failure) {
         let (traffic, limits) = (&upstream.traffic, &self.settings.ejection);
+        upstream.failed();
         let ejected = match failure {
             Failure::Refused
             | Failure::Unreachable

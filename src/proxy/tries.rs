@@ -58,8 +58,7 @@ impl Fault {
 }
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(thread: &'a Rc<Thread>, repeat: Repeat) -> Self {
-        let now = clock::now();
+    pub(super) fn new(thread: &'a Rc<Thread>, repeat: Repeat, now: Instant) -> Self {
         Self {
             thread,
             repeat,

@@ -167,12 +167,25 @@ impl Upstream {
         Ok(Link { seat, connection, is_reused: false })
     }
 
-    /// Closes what has been idle since before tick `oldest` or is no longer quiet.
-    pub(super) fn sweep(&self, oldest: u32) {
-        self.idle.borrow_mut().retain(|connection| {
+    /// An answer has come, after so long.
+    pub(super) fn answered(&self, status: u16, after: Duration) {
+        self.traffic.account().answered(self.thread, status, after);
+    }
+
+    /// A try has failed.
+    pub(super) fn failed(&self) {
+        self.traffic.account().failed(self.thread);
+    }
+
+    /// Closes what has been idle since before tick `oldest` or is no longer quiet. Returns how many
+    /// connections are left, and how many of them are idle.
+    pub(super) fn sweep(&self, oldest: u32) -> (usize, usize) {
+        let (mut idle, mut opened) = (self.idle.borrow_mut(), self.opened.borrow_mut());
+        idle.retain(|connection| {
             connection.idle_since.get() >= oldest && io::is_quiet(&connection.stream)
         });
-        self.opened.borrow_mut().retain(|connection| connection.strong_count() > 0);
+        opened.retain(|connection| connection.strong_count() > 0);
+        (opened.len(), idle.len())
     }
 
     fn take_idle(&self, is_quiet: fn(&Socket) -> bool) -> Option<Rc<Connection>> {

@@ -21,6 +21,7 @@ use crate::controller::{Balancing, Command, Controller, Settings, Sources};
 use crate::pool::Secret;
 use crate::provider::{Notice, Provider};
 use crate::proxy::Running;
+use crate::recorder::Recorder;
 use crate::state_dir::{Lock, TokenName};
 
 /// What the data plane found and the controller has not heard yet. A failure that finds it full
@@ -83,6 +84,7 @@ impl System {
         let controller = Controller::new(config.spec.clone(), settings, provider, sources);
         let status = controller.status();
         let balancer = engine.start(controller.pool(), reported)?;
+        let recorder = Recorder::new(balancer.meter(), controller.accounts());
 
         let addresses = Addresses {
             balancer: balancer.local_addr(),
@@ -95,6 +97,7 @@ impl System {
             status: status.clone(),
             incidents: controller.incidents(),
             meter: balancer.meter(),
+            recording: recorder.recording(),
             sabotage,
             commands: commands.clone(),
             balancer: addresses.balancer,
@@ -110,6 +113,10 @@ impl System {
         let show = done.clone().run_until_cancelled_owned(show);
         attendants.spawn(async move {
             show.await;
+        });
+        let record = done.clone().run_until_cancelled_owned(recorder.run());
+        attendants.spawn(async move {
+            record.await;
         });
         attendants.spawn(annals.follow(controller.incidents()));
         let controller = spawn_controller(controller.run());

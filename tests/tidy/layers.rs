@@ -11,18 +11,30 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["address"]),
     ("clock", &[]),
     ("http1", &[]),
+    ("metrics", &["clock"]),
     ("fleet", &["address", "clock"]),
-    ("pool", &["address", "clock"]),
+    ("pool", &["address", "clock", "metrics"]),
     ("proxy_protocol", &[]),
     ("state_dir", &[]),
     ("provider", &["address", "clock", "fleet", "state_dir"]),
-    ("proxy", &["address", "clock", "http1", "pool", "proxy_protocol"]),
+    ("proxy", &["address", "clock", "http1", "metrics", "pool", "proxy_protocol"]),
     ("probe", &["address", "fleet"]),
     ("incidents", &["clock", "fleet"]),
     (
         "controller",
-        &["address", "clock", "fleet", "incidents", "pool", "probe", "provider", "proxy"],
+        &[
+            "address",
+            "clock",
+            "fleet",
+            "incidents",
+            "metrics",
+            "pool",
+            "probe",
+            "provider",
+            "proxy",
+        ],
     ),
+    ("recorder", &["clock", "controller", "metrics", "proxy"]),
     ("tasks", &["cli", "clock"]),
     ("task_client", &["cli", "clock"]),
     (
@@ -53,8 +65,10 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "controller",
             "fleet",
             "incidents",
+            "metrics",
             "provider",
             "proxy",
+            "recorder",
             "state_dir",
         ],
     ),
@@ -72,6 +86,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "pool",
             "provider",
             "proxy",
+            "recorder",
             "state_dir",
         ],
     ),
@@ -81,7 +96,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 const ROOTS: [&str; 2] = ["main", "lib"];
 
 /// Modules that decide and do nothing else. Time and random draws are their arguments.
-const PURE: [&str; 5] = ["fleet", "pool", "http1", "incidents", "proxy_protocol"];
+const PURE: [&str; 6] = ["fleet", "pool", "http1", "incidents", "metrics", "proxy_protocol"];
 
 /// What a pure module may not mention, in code that is not a test.
 const IMPURE: [&str; 18] = [

@@ -11,6 +11,7 @@ mod affinity;
 mod backend;
 mod chaos;
 mod faults;
+mod history;
 mod inbound;
 mod incidents;
 mod many;

@@ -1,5 +1,6 @@
 //! A running `cloudaps up` in a state directory of its own, and what can be done to it.
 
+use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -12,10 +13,14 @@ use std::time::Duration;
 
 use cloudaps::admin::Overview;
 use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up. Generous: a slow machine is not a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Between two looks at what has no event to await.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The binary under test.
 pub(crate) fn cloudaps() -> Command {
@@ -171,7 +176,24 @@ impl System {
         self.await_status("complete", is_complete)
     }
 
-    fn ask(&self, path: &str) -> Overview {
+    /// Asks the admin API until its answer is as described: it is another one each second.
+    pub(crate) fn await_answer<T: DeserializeOwned + Debug>(
+        &self,
+        path: &str,
+        mut is_so: impl FnMut(&T) -> bool,
+    ) -> T {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = self.ask(path);
+            if is_so(&answer) {
+                return answer;
+            }
+            assert!(began.elapsed() < DEADLINE, "{path}: {answer:#?}\n{}", self.said());
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
         let answer = ureq::get(format!("http://{}{path}", self.admin)).call();
         let mut answer = answer.unwrap_or_else(|error| panic!("{error}\n{}", self.said()));
         answer.body_mut().read_json().unwrap()

@@ -32,6 +32,7 @@ use crate::controller::{Command, Status};
 use crate::incidents::Snapshot;
 use crate::provider::sabotage::Sabotage;
 use crate::proxy::Meter;
+use crate::recorder::Recording;
 use crate::state_dir::{self, StateDir, Token, TokenName};
 
 /// Connections at a time; further ones wait in the kernel's queue. Far more than people and
@@ -72,6 +73,8 @@ pub struct Service {
     pub incidents: watch::Receiver<Snapshot>,
     /// What the balancer counts.
     pub meter: Meter,
+    /// What it counted by the second and by the minute.
+    pub recording: Recording,
     /// What `chaos` may order of the controller; `None`: it may not.
     pub sabotage: Option<Arc<Sabotage>>,
     /// Where commands go.
@@ -100,7 +103,8 @@ pub async fn serve(
     service: Service,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Service { access, status, incidents, meter, sabotage, commands, balancer } = service;
+    let Service { access, status, incidents, meter, recording, sabotage, commands, balancer } =
+        service;
     let facts = Facts { balancer, admin: listener.local_addr()? };
     let feed = Feed::new(&status);
     let api = Api {
@@ -108,6 +112,7 @@ pub async fn serve(
         feed: feed.clone(),
         incidents,
         meter,
+        recording,
         commands,
         facts,
         shutdown: shutdown.clone(),

@@ -28,8 +28,10 @@ use crate::clock;
 use crate::controller::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 use crate::fleet::Slot;
 use crate::incidents::{KEPT_MAX, Snapshot};
+use crate::metrics::HistoryView;
 use crate::provider::sabotage::Sabotage;
 use crate::proxy::Meter;
+use crate::recorder::{Glance, Recording};
 
 /// How long the controller has to answer. It does so within a turn, which takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,11 +52,13 @@ const BODY_BYTES_MAX: usize = 1024;
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What an unknown path is told to be.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 12] = [
     "GET /v1/health",
     "GET /v1/status",
     "GET /v1/incidents",
     "GET /v1/requests",
+    "GET /v1/history",
+    "GET /v1/pace",
     "POST /v1/scale",
     "POST /v1/slots/SLOT/drain",
     "POST /v1/slots/SLOT/replace",
@@ -70,6 +74,7 @@ pub(super) struct Api {
     pub(super) feed: Feed,
     pub(super) incidents: watch::Receiver<Snapshot>,
     pub(super) meter: Meter,
+    pub(super) recording: Recording,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) facts: Facts,
     pub(super) shutdown: CancellationToken,
@@ -83,6 +88,8 @@ pub(super) fn router(api: Arc<Api>, sabotage: Option<Arc<Sabotage>>) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/incidents", get(incidents))
         .route("/v1/requests", get(requests))
+        .route("/v1/history", get(history))
+        .route("/v1/pace", get(pace))
         .route("/v1/scale", post(scale))
         .route("/v1/slots/{slot}/drain", post(drain))
         .route("/v1/slots/{slot}/replace", post(replace))
@@ -167,6 +174,14 @@ async fn incidents(
 
 async fn requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     Json(api.meter.read().into())
+}
+
+async fn history(State(api): State<Arc<Api>>) -> Json<HistoryView> {
+    Json(api.recording.history())
+}
+
+async fn pace(State(api): State<Arc<Api>>) -> Json<Glance> {
+    Json(Glance::clone(&api.recording.latest()))
 }
 
 // === Changing ===
