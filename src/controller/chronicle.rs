@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use tokio::sync::watch;
 
+use super::counts::Counting;
 use crate::clock;
 use crate::fleet::{Change, Event, Fleet, InstanceId, Launch, Spec};
 use crate::incidents::{Incident, Incidents, Moment, Snapshot};
@@ -12,14 +13,15 @@ use crate::incidents::{Incident, Incidents, Moment, Snapshot};
 pub(super) struct Chronicle {
     incidents: Incidents,
     published: watch::Sender<Snapshot>,
+    counting: Counting,
 }
 
 impl Chronicle {
     /// Goes on where an earlier controller ended.
-    pub(super) fn resume(kept: Vec<Incident>) -> Self {
+    pub(super) fn resume(kept: Vec<Incident>, counting: Counting) -> Self {
         let incidents = Incidents::resume(kept, now());
         let published = watch::Sender::new(incidents.snapshot());
-        Self { incidents, published }
+        Self { incidents, published, counting }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Snapshot> {
@@ -27,6 +29,7 @@ impl Chronicle {
     }
 
     pub(super) fn launching(&mut self, launch: &Launch) {
+        self.counting.launching(launch.slot.group);
         self.incidents.launched(launch, clock::now());
         self.publish();
     }
@@ -56,6 +59,9 @@ impl Chronicle {
     }
 
     fn publish(&mut self) {
+        for milestone in self.incidents.take_milestones() {
+            self.counting.reached(&milestone);
+        }
         if let Some(snapshot) = self.incidents.take_news() {
             self.published.send_replace(snapshot);
         }

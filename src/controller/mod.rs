@@ -7,6 +7,7 @@
 mod accounts;
 mod chronicle;
 mod command;
+mod counts;
 mod inbox;
 mod log;
 mod probers;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
 pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
+pub use counts::{Counting, Counts, Ending, PROBE_NAMES, Verb, probe_name};
 pub use status::{Limits, Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
@@ -126,6 +128,7 @@ pub struct Controller<P> {
     outdated: bool,
     log: Log,
     chronicle: Chronicle,
+    counting: Counting,
 }
 
 impl<P: Provider> Controller<P> {
@@ -133,12 +136,15 @@ impl<P: Provider> Controller<P> {
     #[must_use]
     pub fn new(spec: Spec, mut settings: Settings, provider: Arc<P>, sources: Sources) -> Self {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        let chronicle = Chronicle::resume(std::mem::take(&mut settings.incidents));
+        let counting = Counting::default();
+        let kept = std::mem::take(&mut settings.incidents);
+        let chronicle = Chronicle::resume(kept, counting.clone());
+        let token = settings.control_token.clone();
         Self {
             fleet: Fleet::new(settings.nonce),
             inbox: Inbox::new(sources, events),
-            work: Work::new(provider, sender.clone(), settings.control_token.clone()),
-            probers: Probers::new(sender, settings.cadence),
+            work: Work::new(provider, sender.clone(), token, counting.clone()),
+            probers: Probers::new(sender, settings.cadence, counting.clone()),
             roster: Roster::new(settings.threads, settings.balancing.clone()),
             board: Board::default(),
             status: watch::Sender::new(Arc::new(Status::before_the_first_list(&spec))),
@@ -146,6 +152,7 @@ impl<P: Provider> Controller<P> {
             outdated: true,
             log: Log::default(),
             chronicle,
+            counting,
             spec,
             settings,
         }
@@ -161,6 +168,12 @@ impl<P: Provider> Controller<P> {
     #[must_use]
     pub fn accounts(&self) -> watch::Receiver<Arc<Accounts>> {
         self.roster.accounts()
+    }
+
+    /// What the controller counts.
+    #[must_use]
+    pub fn counting(&self) -> Counting {
+        self.counting.clone()
     }
 
     /// What the operator sees.

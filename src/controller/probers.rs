@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
+use super::counts::Counting;
 use super::inbox::until;
 use super::schedule::{Answer, Pace, Schedule, Stretch};
 use super::{Cadence, PathChecks};
@@ -34,6 +35,7 @@ pub(super) struct Probers {
     asked: HashMap<Id, InstanceId>,
     /// What was last told of an interval that is longer than it was set.
     stretch: Option<Stretch>,
+    counting: Counting,
 }
 
 /// Whom to ask, and how.
@@ -46,7 +48,7 @@ struct Target {
 }
 
 impl Probers {
-    pub(super) fn new(events: mpsc::Sender<Event>, cadence: Cadence) -> Self {
+    pub(super) fn new(events: mpsc::Sender<Event>, cadence: Cadence, counting: Counting) -> Self {
         Self {
             events,
             cadence,
@@ -55,6 +57,7 @@ impl Probers {
             tasks: JoinSet::new(),
             asked: HashMap::new(),
             stretch: None,
+            counting,
         }
     }
 
@@ -136,11 +139,13 @@ impl Probers {
         let Some(target) = self.targets.get_mut(id) else { return };
         let (address, check) = (target.address.clone(), target.check.clone());
         let (patience, events) = (self.cadence.timeout, self.events.clone());
-        let asked = id.clone();
+        let (asked, counting) = (id.clone(), self.counting.clone());
         let task = self.tasks.spawn(async move {
+            let began = clock::now();
             let found = probe::probe(&address, &check, patience).await;
             let answer = answer_of(found);
             if let Some(found) = found {
+                counting.probed(found.finding, clock::now().since(began));
                 // The receiver goes only when the controller does, and then nobody wants to know.
                 let _ = events.send(Event::Probed(asked, found)).await;
             }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::error::Elapsed;
 use tokio::time::{MissedTickBehavior, timeout};
 
-use crate::clock;
+use super::counts::{Counting, Ending, Verb};
+use crate::clock::{self, Instant};
 use crate::fleet::{Event, InstanceId, Launch};
 use crate::probe;
-use crate::provider::{Fault, Provider};
+use crate::provider::{self, Fault, Provider};
 
 /// A launch call that is not answered by then has failed; if it made an instance all the same,
 /// the next list shows it. EC2 answers within two seconds as a rule.
@@ -34,6 +36,7 @@ pub(super) struct Work<P> {
     provider: Arc<P>,
     events: mpsc::Sender<Event>,
     control_token: Arc<str>,
+    counting: Counting,
     tasks: JoinSet<()>,
 }
 
@@ -42,28 +45,35 @@ impl<P: Provider> Work<P> {
         provider: Arc<P>,
         events: mpsc::Sender<Event>,
         control_token: String,
+        counting: Counting,
     ) -> Self {
-        Self { provider, events, control_token: control_token.into(), tasks: JoinSet::new() }
+        let control_token = control_token.into();
+        Self { provider, events, control_token, counting, tasks: JoinSet::new() }
     }
 
     /// Asks the provider what exists: now, and then at every interval.
     pub(super) fn list_every(&mut self, interval: Duration) {
         let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        let counting = self.counting.clone();
         self.tasks.spawn(async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut listing = Listing::Works;
             loop {
                 ticks.tick().await;
-                listing = list(&*provider, &events, listing).await;
+                listing = list(&*provider, &events, &counting, listing).await;
             }
         });
     }
 
     pub(super) fn launch(&mut self, launch: Launch) {
         let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        let counting = self.counting.clone();
         self.tasks.spawn(async move {
-            let result = match timeout(LAUNCH_CALL_MAX, provider.launch(&launch)).await {
+            let began = clock::now();
+            let result = timeout(LAUNCH_CALL_MAX, provider.launch(&launch)).await;
+            note(&counting, Verb::Launch, began, &result);
+            let result = match result {
                 Ok(result) => result.map_err(|error| error.to_string()),
                 Err(_) => Err(format!("no answer within {LAUNCH_CALL_MAX:?}")),
             };
@@ -76,8 +86,12 @@ impl<P: Provider> Work<P> {
 
     pub(super) fn terminate(&mut self, id: InstanceId) {
         let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
+        let counting = self.counting.clone();
         self.tasks.spawn(async move {
-            let result = match timeout(TERMINATE_CALL_MAX, provider.terminate(&id)).await {
+            let began = clock::now();
+            let result = timeout(TERMINATE_CALL_MAX, provider.terminate(&id)).await;
+            note(&counting, Verb::Terminate, began, &result);
+            let result = match result {
                 Ok(result) => result.map_err(|error| error.to_string()),
                 Err(_) => Err(format!("no answer within {TERMINATE_CALL_MAX:?}")),
             };
@@ -116,9 +130,16 @@ enum Listing {
     Fails(Fault),
 }
 
-async fn list<P: Provider>(provider: &P, events: &mpsc::Sender<Event>, was: Listing) -> Listing {
+async fn list<P: Provider>(
+    provider: &P,
+    events: &mpsc::Sender<Event>,
+    counting: &Counting,
+    was: Listing,
+) -> Listing {
     let began = clock::now();
-    let (fault, cause) = match timeout(LIST_CALL_MAX, provider.list()).await {
+    let listed = timeout(LIST_CALL_MAX, provider.list()).await;
+    note(counting, Verb::List, began, &listed);
+    let (fault, cause) = match listed {
         Ok(Ok(found)) => {
             if was != Listing::Works {
                 tracing::info!("the provider lists again");
@@ -133,6 +154,21 @@ async fn list<P: Provider>(provider: &P, events: &mpsc::Sender<Event>, was: List
         tracing::warn!("the provider does not list: {cause}");
     }
     Listing::Fails(fault)
+}
+
+/// Counts a call by how it ended.
+fn note<T>(
+    counting: &Counting,
+    verb: Verb,
+    began: Instant,
+    result: &Result<Result<T, provider::Error>, Elapsed>,
+) {
+    let ending = match result {
+        Ok(Ok(_)) => Ending::Ok,
+        Ok(Err(error)) => error.fault.into(),
+        Err(_) => Ending::TimedOut,
+    };
+    counting.called(verb, ending, clock::now().since(began));
 }
 
 /// The receiver goes only when the controller does, and then nobody wants to know.

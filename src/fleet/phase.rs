@@ -209,6 +209,10 @@ impl Phase {
         }
     }
 
+    /// The names of all of them.
+    pub const NAMES: [&str; 7] =
+        ["starting", "standby", "serving", "outgoing", "condemned", "draining", "terminating"];
+
     /// Why it has to go, if it has to.
     #[must_use]
     pub const fn reason(&self) -> Option<&Reason> {
@@ -221,7 +225,7 @@ impl Phase {
         }
     }
 
-    /// The phase in one word.
+    /// The phase in one word, one of [`Phase::NAMES`].
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, put};
@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 
 use super::backend::Backend;
 use crate::cli::ForwardArgs;
+use crate::exposition::{self, Format};
+use crate::proxy::Meter;
 
 /// Bytes that a request to change the backend may have: many times an address.
 const BODY_MAX: usize = 256;
@@ -26,6 +28,7 @@ pub(super) struct Control {
     /// Without a token nobody may change anything.
     token: Option<String>,
     instance: Option<String>,
+    meter: Meter,
 }
 
 /// `GET /health`.
@@ -37,15 +40,16 @@ struct Health<'a> {
 }
 
 impl Control {
-    pub(super) fn new(args: &ForwardArgs, backend: Arc<Backend>) -> Self {
+    pub(super) fn new(args: &ForwardArgs, backend: Arc<Backend>, meter: Meter) -> Self {
         let (token, instance) = (args.control_token.clone(), args.instance.clone());
-        Self { backend, token, instance }
+        Self { backend, token, instance, meter }
     }
 
     /// Answers until dropped.
     pub(super) async fn serve(self, listener: TcpListener) -> io::Result<()> {
         let router = Router::new()
             .route("/health", get(health))
+            .route("/metrics", get(metrics))
             .route("/backend", put(change_backend))
             .layer(DefaultBodyLimit::max(BODY_MAX))
             .with_state(Arc::new(self));
@@ -67,6 +71,14 @@ impl Control {
 async fn health(State(control): State<Arc<Control>>) -> Response {
     let instance = control.instance.as_deref();
     Json(Health { status: "ok", instance, backend: control.backend.address() }).into_response()
+}
+
+/// What the engine counts, for Prometheus and what understands it.
+async fn metrics(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::preferred(accept.unwrap_or_default());
+    let text = exposition::of_forwarder(format, &control.meter);
+    ([(CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
 async fn change_backend(

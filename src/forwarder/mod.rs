@@ -90,7 +90,10 @@ async fn forward(
     let controlled = async {
         match control {
             None => std::future::pending().await,
-            Some(listener) => Control::new(args, Arc::clone(&backend)).serve(listener).await,
+            Some(listener) => {
+                let control = Control::new(args, Arc::clone(&backend), running.meter());
+                control.serve(listener).await
+            }
         }
     };
     let ended = tokio::select! {

@@ -22,6 +22,15 @@ const EVIDENCE_CHARS_MAX: usize = 200;
 /// All incidents that are kept, oldest first. Immutable, and shared piece by piece.
 pub type Snapshot = Arc<Vec<Arc<Incident>>>;
 
+/// An incident began, or is over: what is counted of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// It began, for this reason.
+    Began(Cause),
+    /// It is over.
+    Ended(Slot, Outcome),
+}
+
 /// One moment on both clocks: the one that measures, and the one that people read.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -42,6 +51,8 @@ pub struct Incidents {
     signs: BTreeMap<InstanceId, Sign>,
     /// Whether something changed since the last snapshot.
     changed: bool,
+    /// What happened since somebody last asked: as many as a turn has news.
+    milestones: Vec<Milestone>,
 }
 
 /// What has to be remembered of an incident only while it is open.
@@ -108,6 +119,11 @@ impl Incidents {
     /// All that are kept, if anything changed since this was last asked.
     pub fn take_news(&mut self) -> Option<Snapshot> {
         std::mem::take(&mut self.changed).then(|| self.snapshot())
+    }
+
+    /// What began and ended since this was last asked.
+    pub fn take_milestones(&mut self) -> Vec<Milestone> {
+        std::mem::take(&mut self.milestones)
     }
 
     /// All that are kept.
@@ -298,6 +314,7 @@ impl Incidents {
         let thread = Thread { id, carried, base: since, token, origin, duty };
         self.open.insert(passage.slot, thread);
         self.all.insert(id, Arc::new(incident));
+        self.milestones.push(Milestone::Began(cause));
         self.changed = true;
         self.forget_oldest();
     }
@@ -329,7 +346,8 @@ impl Incidents {
             incident.outcome = outcome(incident, after);
             finish(incident, after, origin);
         });
-        self.open.remove(&slot);
+        let closed = self.open.remove(&slot).and_then(|thread| self.all.get(&thread.id));
+        self.milestones.extend(closed.map(|of| Milestone::Ended(slot, of.outcome)));
     }
 
     /// The slot whose open incident this instance is to end. Few are open at a time, mostly none.

@@ -11,7 +11,7 @@ mod repair;
 use std::fmt;
 use std::time::Duration;
 
-pub use fold::{Incidents, Moment, Snapshot};
+pub use fold::{Incidents, Milestone, Moment, Snapshot};
 pub use record::{BadRecord, Party, Record, StepRecord, StepsRecord};
 pub use repair::Repairs;
 
@@ -199,6 +199,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The names of all but the first: how an incident can end.
+    pub const ENDS: [&str; 5] = ["repaired", "ordered", "recovered", "unwanted", "stopped"];
+
     /// The outcome in one word.
     #[must_use]
     pub const fn name(self) -> &'static str {

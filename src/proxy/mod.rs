@@ -46,7 +46,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, LogFormat, OpenLogError};
 pub use affinity::{Affinity, HashOn};
-pub use counters::{Counters, Meter};
+pub use counters::{Counters, Latencies, Levels, Meter};
 pub use engine::{Engine, Running, StartError};
 pub use error::{Error, Kind, Side};
 pub use listen::{BindError, raise_descriptor_limit};

@@ -18,6 +18,7 @@ use super::{Ground, Screen};
 use crate::admin;
 use crate::config::Config;
 use crate::controller::{Balancing, Command, Controller, Settings, Sources};
+use crate::exposition;
 use crate::pool::Secret;
 use crate::provider::{Notice, Provider};
 use crate::proxy::Running;
@@ -85,6 +86,12 @@ impl System {
         let status = controller.status();
         let balancer = engine.start(controller.pool(), reported)?;
         let recorder = Recorder::new(balancer.meter(), controller.accounts());
+        let counted = exposition::Sources {
+            meter: balancer.meter(),
+            accounts: controller.accounts(),
+            counting: controller.counting(),
+            status: status.clone(),
+        };
 
         let addresses = Addresses {
             balancer: balancer.local_addr(),
@@ -97,6 +104,7 @@ impl System {
             status: status.clone(),
             incidents: controller.incidents(),
             meter: balancer.meter(),
+            counted,
             recording: recorder.recording(),
             sabotage,
             commands: commands.clone(),

@@ -35,6 +35,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("recorder", &["clock", "controller", "metrics", "proxy"]),
+    ("exposition", &["controller", "fleet", "incidents", "metrics", "proxy"]),
     ("tasks", &["cli", "clock"]),
     ("task_client", &["cli", "clock"]),
     (
@@ -54,7 +55,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "tasks",
         ],
     ),
-    ("forwarder", &["cli", "clock", "http1", "pool", "proxy"]),
+    ("forwarder", &["cli", "clock", "exposition", "http1", "pool", "proxy"]),
     (
         "admin",
         &[
@@ -63,6 +64,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "controller",
+            "exposition",
             "fleet",
             "incidents",
             "metrics",
@@ -81,6 +83,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "controller",
+            "exposition",
             "fleet",
             "incidents",
             "pool",

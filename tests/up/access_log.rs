@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::system::{DEADLINE, Place, System, cloudaps, signal};
+use super::system::{DEADLINE, Forwarder, Place, System, cloudaps, signal};
 use super::traffic::Client;
 
 fn config(place: &Place, log: &Path) -> String {
@@ -74,15 +74,9 @@ fn a_forwarder_by_itself_logs_where_it_is_told_to() {
     let place = Place::new();
     let system = System::up(&place);
     let log = place.write("forward.log", "");
-    let mut forward = cloudaps();
-    forward.args(["forward", "--listen", "127.0.0.1:0", "--to"]);
-    forward.arg(format!("http://{}", system.balancer)).arg("--access-log").arg(&log);
-    let mut child = forward.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut announced = String::new();
-    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut output, &mut announced).unwrap();
-    let address = announced.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
-    let mut client = Client::new(address.parse().unwrap());
+    let flags = ["--access-log", log.to_str().unwrap()];
+    let forwarder = Forwarder::start(system.balancer, &flags);
+    let mut client = Client::new(forwarder.listen);
     assert_eq!(client.send("GET", "/x", "").unwrap().status, 404);
     let began = std::time::Instant::now();
     while !fs::read_to_string(&log).unwrap().ends_with('\n') {
@@ -90,7 +84,6 @@ fn a_forwarder_by_itself_logs_where_it_is_told_to() {
         std::thread::yield_now();
     }
     assert_eq!((&lines(&log)[0]["target"], &lines(&log)[0]["status"]), (&"/x".into(), &404.into()));
-    signal(child.id(), Signal::TERM);
-    assert!(child.wait().unwrap().success());
+    assert!(forwarder.stop().success());
     assert!(system.stop().success());
 }

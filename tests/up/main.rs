@@ -15,6 +15,7 @@ mod history;
 mod inbound;
 mod incidents;
 mod many;
+mod metrics;
 mod operator;
 mod own_server;
 mod restart;

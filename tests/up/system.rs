@@ -227,6 +227,44 @@ impl Drop for System {
     }
 }
 
+/// A running `cloudaps forward` by itself.
+pub(crate) struct Forwarder {
+    child: Child,
+    pub(crate) listen: SocketAddr,
+    pub(crate) control: SocketAddr,
+}
+
+impl Forwarder {
+    /// Starts it with these flags besides its listeners, and waits until it serves.
+    pub(crate) fn start(to: SocketAddr, flags: &[&str]) -> Self {
+        let mut forward = cloudaps();
+        forward.args(["forward", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
+        forward.arg("--to").arg(format!("http://{to}")).args(flags);
+        let mut child = forward.stdout(Stdio::piped()).spawn().unwrap();
+        let mut announced = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut announced).unwrap();
+        let addresses = announced.split("http://").skip(1).map(|rest| {
+            let address = rest.split([',', ' ', '\n']).next().unwrap();
+            address.parse().unwrap_or_else(|error| panic!("{announced}: {error}"))
+        });
+        let [listen, _, control] = addresses.collect::<Vec<_>>()[..] else { panic!("{announced}") };
+        Self { child, listen, control }
+    }
+
+    /// Sends it SIGTERM and waits until it has stopped by itself.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        signal(self.child.id(), Signal::TERM);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn is_complete(status: &Overview) -> bool {
     let wanted = status.instances.desired + status.standby.desired + status.backend.desired;
     let is_ready = |state: &str| matches!(state, "serving" | "standby");

@@ -29,6 +29,7 @@ use self::guard::Peer;
 use self::routes::Api;
 use super::overview::Facts;
 use crate::controller::{Command, Status};
+use crate::exposition;
 use crate::incidents::Snapshot;
 use crate::provider::sabotage::Sabotage;
 use crate::proxy::Meter;
@@ -73,6 +74,8 @@ pub struct Service {
     pub incidents: watch::Receiver<Snapshot>,
     /// What the balancer counts.
     pub meter: Meter,
+    /// What is counted, for `/metrics`.
+    pub counted: exposition::Sources,
     /// What it counted by the second and by the minute.
     pub recording: Recording,
     /// What `chaos` may order of the controller; `None`: it may not.
@@ -103,15 +106,17 @@ pub async fn serve(
     service: Service,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Service { access, status, incidents, meter, recording, sabotage, commands, balancer } =
-        service;
-    let facts = Facts { balancer, admin: listener.local_addr()? };
+    let Service {
+        access, status, incidents, meter, counted, recording, sabotage, commands, ..
+    } = service;
+    let facts = Facts { balancer: service.balancer, admin: listener.local_addr()? };
     let feed = Feed::new(&status);
     let api = Api {
         access,
         feed: feed.clone(),
         incidents,
         meter,
+        counted,
         recording,
         commands,
         facts,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,6 +26,7 @@ use crate::admin::requests::Requests;
 use crate::admin::timeline::Timeline;
 use crate::clock;
 use crate::controller::{Answer, Command, INSTANCES_MAX, Order, Refusal};
+use crate::exposition::{self, Format};
 use crate::fleet::Slot;
 use crate::incidents::{KEPT_MAX, Snapshot};
 use crate::metrics::HistoryView;
@@ -52,7 +53,8 @@ const BODY_BYTES_MAX: usize = 1024;
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What an unknown path is told to be.
-const ROUTES: [&str; 12] = [
+const ROUTES: [&str; 13] = [
+    "GET /metrics",
     "GET /v1/health",
     "GET /v1/status",
     "GET /v1/incidents",
@@ -74,6 +76,7 @@ pub(super) struct Api {
     pub(super) feed: Feed,
     pub(super) incidents: watch::Receiver<Snapshot>,
     pub(super) meter: Meter,
+    pub(super) counted: exposition::Sources,
     pub(super) recording: Recording,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) facts: Facts,
@@ -84,6 +87,7 @@ pub(super) struct Api {
 pub(super) fn router(api: Arc<Api>, sabotage: Option<Arc<Sabotage>>) -> Router {
     let admit = middleware::from_fn_with_state(Arc::clone(&api), guard::admit);
     Router::new()
+        .route("/metrics", get(metrics))
         .route("/v1/health", get(health))
         .route("/v1/status", get(status))
         .route("/v1/incidents", get(incidents))
@@ -174,6 +178,13 @@ async fn incidents(
 
 async fn requests(State(api): State<Arc<Api>>) -> Json<Requests> {
     Json(api.meter.read().into())
+}
+
+/// For Prometheus and what understands it.
+async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::preferred(accept.unwrap_or_default());
+    ([(header::CONTENT_TYPE, format.content_type())], api.counted.expose(format)).into_response()
 }
 
 async fn history(State(api): State<Arc<Api>>) -> Json<HistoryView> {
