@@ -6,7 +6,7 @@ use super::families as family;
 use super::proxy::CLASSES;
 use super::text::Text;
 use crate::controller::{Accounts, Counts, Ending, PROBE_NAMES, Row, Status, Verb};
-use crate::fleet::{Group, Operation, Phase};
+use crate::fleet::{Group, Operation, Phase, Slot};
 use crate::incidents::{Cause, Outcome};
 use crate::metrics::{SLOTS_MAX, Tallied};
 
@@ -39,24 +39,29 @@ pub(super) fn expose_slots(text: &mut Text, accounts: &Accounts, status: &Status
 
 /// The state of each slot, or of the first so many.
 fn expose_rows(text: &mut Text, status: &Status) {
-    let mut slots = BTreeMap::<_, (u64, bool)>::new();
+    let mut slots = BTreeMap::<Slot, State>::new();
     for Row { slot, occupant } in &status.rows {
-        let (in_flight, serves) = slots.entry(*slot).or_default();
+        let state = slots.entry(*slot).or_default();
         if let Some(occupant) = occupant {
-            *in_flight += occupant.traffic.as_ref().map_or(0, |of| u64::from(of.total()));
-            *serves |= occupant.phase == Phase::Serving.name();
+            state.in_flight += occupant.traffic.as_ref().map_or(0, |of| u64::from(of.total()));
+            state.serves |= occupant.phase == Phase::Serving.name();
         }
     }
-    let slots: Vec<(String, (u64, bool))> =
-        slots.into_iter().take(SLOTS_MAX).map(|(slot, of)| (slot.to_string(), of)).collect();
     text.begin(&family::SLOT_IN_FLIGHT);
-    for (slot, (in_flight, _)) in &slots {
-        text.sample(&[("slot", slot)], in_flight);
+    for (slot, state) in slots.iter().take(SLOTS_MAX) {
+        text.sample(&[("slot", &slot.to_string())], state.in_flight);
     }
     text.begin(&family::SLOT_SERVING);
-    for (slot, (_, serves)) in &slots {
-        text.sample(&[("slot", slot)], u8::from(*serves));
+    for (slot, state) in slots.iter().take(SLOTS_MAX) {
+        text.sample(&[("slot", &slot.to_string())], u8::from(state.serves));
     }
+}
+
+/// What the instances in a slot do, of which there are two while one replaces the other.
+#[derive(Default)]
+struct State {
+    in_flight: u64,
+    serves: bool,
 }
 
 /// How many there are, and how many there should be.
