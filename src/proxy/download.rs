@@ -7,6 +7,7 @@ use super::answering::Answer;
 use super::client::Client;
 use super::io;
 use super::pace::Pace;
+use super::stint::Stint;
 use super::thread::Thread;
 use super::upload::frame;
 use super::upstream::Link;
@@ -88,15 +89,19 @@ impl<'a> Download<'a> {
     /// Relays the rest, reading from the endpoint as the client takes it.
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
         let stall = self.thread.settings.timeouts.stall;
+        let mut stint = Stint::default();
         loop {
             self.send(client).await?;
             if self.body.is_done() {
                 return Ok(());
             }
+            stint.rest().await;
             let (blocks, buffer) = (&self.thread.blocks, &mut self.answer.buffer);
             let patience = (&client.alarm, stall);
             let read = io::read_within(patience, blocks, link.stream(), buffer).await;
-            match read.map_err(|_| Cut::Endpoint)? {
+            let count = read.map_err(|_| Cut::Endpoint)?;
+            stint.moved(count);
+            match count {
                 0 => self.end()?,
                 _ => self.next = self.piece()?,
             }

@@ -37,6 +37,7 @@ pub mod settings;
 mod snapshot;
 mod socket;
 mod space;
+mod stint;
 mod stock;
 mod thread;
 mod tries;

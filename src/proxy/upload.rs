@@ -9,6 +9,7 @@ use super::client::Client;
 use super::error::{Error, Kind};
 use super::io;
 use super::pace::Pace;
+use super::stint::Stint;
 use super::thread::Thread;
 use super::upstream::Link;
 use crate::http1::{self, Framing, RequestHead, chunked};
@@ -99,13 +100,15 @@ impl<'a> Upload<'a> {
         link: &Link,
         repeat: Repeat,
     ) -> Result<(), Stopped> {
+        let mut stint = Stint::default();
         loop {
             self.flush(client, link).await?;
             if self.body.is_done() {
                 return Ok(());
             }
             self.forget(repeat);
-            self.read(client).await.map_err(Stopped::Client)?;
+            stint.rest().await;
+            stint.moved(self.read(client).await.map_err(Stopped::Client)?);
         }
     }
 
@@ -189,11 +192,11 @@ impl<'a> Upload<'a> {
         }
     }
 
-    async fn read(&mut self, client: &Client) -> Result<(), Error> {
+    async fn read(&mut self, client: &Client) -> Result<usize, Error> {
         let (blocks, pace) = (&self.thread.blocks, (&client.alarm, &mut self.pace));
         match io::read_at(pace, blocks, &client.stream, self.inbound).await {
             Ok(0) => Err(Error::downstream(Kind::Gone)),
-            Ok(_) => self.absorb(),
+            Ok(count) => self.absorb().map(|()| count),
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 Err(Error::downstream(Kind::SlowBody))
             }
