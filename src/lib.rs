@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;
+mod descriptor;
 pub mod exposition;
 pub mod fleet;
 pub mod forwarder;

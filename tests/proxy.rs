@@ -11,6 +11,7 @@ mod proxy {
     mod limits;
     mod listen;
     mod pace;
+    mod parking;
     mod parting;
     mod relay;
     mod retry;

@@ -169,6 +169,9 @@ pub(crate) struct IdleArgs {
     /// How many.
     #[arg(long)]
     pub(crate) connections: u32,
+    /// Over how long they come, evenly.
+    #[arg(long, value_name = "MS", default_value = "0")]
+    pub(crate) over_ms: u64,
 }
 
 /// `transfer`.

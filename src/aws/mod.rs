@@ -1,4 +1,5 @@
-//! The way to AWS: the SDK's clients from its normal chain of credentials, and what its errors mean.
+//! The way to AWS: the SDK's clients from its normal chain of credentials, and what its errors
+//! mean.
 
 mod error;
 

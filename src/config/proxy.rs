@@ -13,6 +13,7 @@ use super::networks::Networks;
 use super::value::{Count, Span};
 use crate::http1::Forwarding;
 use crate::pool::{Algorithm, Balance, BudgetLimits, Ejection, SLOW_START};
+use crate::proxy::settings::PARK_TIMEOUT;
 use crate::proxy::{Affinity, BodyRate, Hold, Inbound, Limits, Retry, Settings, Timeouts};
 
 /// A time of the data plane: up to an hour, beyond which it is no limit.
@@ -250,6 +251,7 @@ impl Proxy {
     const fn timeouts(&self) -> Timeouts {
         Timeouts {
             idle: self.idle_timeout.get(),
+            park: PARK_TIMEOUT,
             head: self.head_timeout.get(),
             connect: self.connect_timeout.get(),
             first_byte: self.first_byte_timeout.get(),

@@ -67,11 +67,6 @@ impl Alarm {
         self.rings_at.set(until);
         timer.as_mut().map_or(Poll::Pending, |timer| timer.as_mut().poll(context))
     }
-
-    /// Takes the timer back, if nothing is waited for any more for long.
-    pub(super) fn clear(&self) {
-        self.timer.take();
-    }
 }
 
 #[cfg(test)]
@@ -118,15 +113,5 @@ mod tests {
         };
         let ended = tokio::join!(ends(5), ends(2), ends(9), ends(2));
         assert_eq!(ended, (5, 2, 9, 2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn taken_back_it_can_be_set_again() {
-        let (alarm, begun) = (Alarm::default(), clock::now());
-        for _ in 0..2 {
-            assert_eq!(alarm.within(SECOND, pin!(pending::<()>())).await, Err(TooLate));
-            alarm.clear();
-        }
-        assert_eq!(clock::now().since(begun).as_secs(), 2);
     }
 }

@@ -1,21 +1,19 @@
 //! A client's connection: waiting for its next request, and the ways to part from it.
 
 use std::cell::{Cell, OnceCell};
+use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown};
 use std::pin::pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use socket2::SockRef;
+use std::task::{Context, Poll, Waker, ready};
 
 use super::alarm::Alarm;
 use super::buffer::Buffer;
 use super::error::{Error, Kind};
-use super::io::{is_quiet_now, poll_read, read, readable, wake_by_shutdown};
+use super::io::{is_quiet_now, poll_read, read, readable, reset_when_closed, wake_by_shutdown};
 use super::per_client::Counted;
 use super::settings::Inbound;
-use super::socket::Socket;
+use super::socket::{Socket, Unwatched};
 use super::thread::Thread;
 use crate::http1::{self, Forwarding, Peer, Progress, RequestHead};
 
@@ -32,8 +30,40 @@ pub(super) struct Client {
     identity: OnceCell<Identity>,
     /// What its session waits with.
     pub(super) alarm: Alarm,
-    /// The tick of the thread's clock since which it has no request, if it has none.
-    idle_since: Cell<Option<u32>>,
+    idle: Cell<Idle>,
+    /// Wakes its session, which has waited for a request before.
+    waker: OnceCell<Waker>,
+}
+
+/// Whether a client has a request, and if not, since which tick of its thread's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    No,
+    Since(u32),
+    /// For so long that its session is to end, and the connection to be parked.
+    Long(u32),
+}
+
+/// What a client that has no request does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It asks.
+    Asks,
+    /// It leaves, or has to.
+    Leaves,
+    /// Nothing, for so long that it is better parked.
+    Rests,
+}
+
+/// What there is of a client that has no session.
+#[derive(Debug)]
+pub(super) struct Resting {
+    pub(super) stream: Unwatched,
+    pub(super) socket_address: IpAddr,
+    pub(super) address: IpAddr,
+    pub(super) counted: Option<Counted>,
+    /// The tick since which it has had no request.
+    pub(super) since: u32,
 }
 
 /// Who a client is.
@@ -45,20 +75,20 @@ pub(super) struct Identity {
     pub(super) peer: Peer,
     /// What becomes of what it says about itself.
     pub(super) forwarding: Forwarding,
-    /// Its place among the connections of that address, unless these are not counted.
-    #[expect(dead_code, reason = "it is held, and given back when the client is dropped")]
+    /// Its place among the connections of that address, unless these are not counted. It is given
+    /// back when the client is dropped.
     pub(super) counted: Option<Counted>,
 }
 
 impl Client {
-    pub(super) fn new(stream: Socket, address: SocketAddr) -> Self {
+    pub(super) fn new(stream: Socket, socket_address: IpAddr) -> Self {
         Self {
             stream,
-            // An IPv4 client of a dual-stack listener is named as what it is.
-            socket_address: address.ip().to_canonical(),
+            socket_address,
             identity: OnceCell::new(),
             alarm: Alarm::default(),
-            idle_since: Cell::new(None),
+            idle: Cell::new(Idle::No),
+            waker: OnceCell::new(),
         }
     }
 
@@ -80,22 +110,59 @@ impl Client {
         http1::client_address(request, bytes, address, is_trusted)
     }
 
-    /// Reads the beginning of the next request. Zero is the end of the connection. This waits with
-    /// neither a buffer nor a timer: a connection that is idle for too long is closed by the
-    /// thread, and then there is an end to be read.
-    pub(super) async fn next(&self, thread: &Thread, inbound: &mut Buffer) -> io::Result<usize> {
-        self.idle_since.set(Some(thread.tick_now()));
-        let read = read(&thread.blocks, &self.stream, inbound).await;
-        self.idle_since.set(None);
-        read
+    /// Reads the beginning of the next request, unless it is there already. This waits with neither
+    /// a buffer nor a timer: the thread parks a connection that is idle for long, and closes one
+    /// that is so for too long; then there is an end to be read.
+    pub(super) fn next(&self, thread: &Thread, inbound: &mut Buffer) -> impl Future<Output = Next> {
+        if inbound.is_empty() {
+            self.idle.set(Idle::Since(thread.tick_now()));
+        }
+        poll_fn(|context| match self.idle.get() {
+            Idle::No => Poll::Ready(Next::Asks),
+            Idle::Since(_) | Idle::Long(_) => self.poll_next(thread, inbound, context),
+        })
+    }
+
+    fn poll_next(
+        &self,
+        thread: &Thread,
+        inbound: &mut Buffer,
+        context: &mut Context<'_>,
+    ) -> Poll<Next> {
+        let next = match poll_read(context, &thread.blocks, &self.stream, inbound) {
+            Poll::Ready(Ok(1..)) => Next::Asks,
+            Poll::Ready(Ok(0) | Err(_)) => Next::Leaves,
+            Poll::Pending if matches!(self.idle.get(), Idle::Long(_)) => {
+                return Poll::Ready(Next::Rests);
+            }
+            Poll::Pending => {
+                // It is always the same: a client belongs to one task.
+                self.waker.get_or_init(|| context.waker().clone());
+                return Poll::Pending;
+            }
+        };
+        self.idle.set(Idle::No);
+        Poll::Ready(next)
+    }
+
+    /// What is left when its session has ended because it rests.
+    pub(super) fn rest(self) -> io::Result<Resting> {
+        let (Idle::Since(since) | Idle::Long(since)) = self.idle.get() else {
+            return Err(io::Error::other("a client with a request does not rest"));
+        };
+        let identity = self.identity.into_inner();
+        let Identity { address, counted, .. } =
+            identity.expect("who a client is is settled before it is served");
+        let (stream, socket_address) = (self.stream.unwatch()?, self.socket_address);
+        Ok(Resting { stream, socket_address, address, counted, since })
     }
 
     /// Waits in the same way for what the connection has to begin with, and takes none of it.
     pub(super) async fn wait(&self, tick: u32) {
-        self.idle_since.set(Some(tick));
+        self.idle.set(Idle::Since(tick));
         // An error is met again by whoever reads.
         let _ = readable(&self.stream).await;
-        self.idle_since.set(None);
+        self.idle.set(Idle::No);
     }
 
     /// Reads a request's head. Its first byte is there or on its way; the rest has so much time as
@@ -135,21 +202,28 @@ impl Client {
         done.unwrap_or(Err(Error::downstream(Kind::SlowHead)))
     }
 
-    /// Takes the timer back if there has been no request since before this tick: a busy connection
-    /// keeps it, because setting it anew costs more than a request's head.
-    pub(super) fn rest_if_idle_before(&self, tick: u32) {
-        if self.idle_since.get().is_some_and(|since| since < tick) {
-            self.alarm.clear();
+    /// Ends the session, and not the connection, if it has had no request since before tick
+    /// `oldest`. One that has not asked for a request yet has another wait before it.
+    pub(super) fn park_if_idle_before(&self, oldest: u32) {
+        let (Idle::Since(since), Some(waker)) = (self.idle.get(), self.waker.get()) else { return };
+        if since < oldest {
+            self.idle.set(Idle::Long(since));
+            waker.wake_by_ref();
         }
     }
 
     /// Ends the connection if it has had no request since before tick `oldest`, and none has
     /// arrived.
     pub(super) fn close_if_idle_before(&self, oldest: u32) {
-        let is_due = self.idle_since.get().is_some_and(|since| since < oldest);
-        if is_due && is_quiet_now(&self.stream) {
+        let (Idle::Since(since) | Idle::Long(since)) = self.idle.get() else { return };
+        if since < oldest && self.is_quiet() {
             wake_by_shutdown(&self.stream);
         }
+    }
+
+    /// Whether it has sent nothing that was not read, and has not left.
+    pub(super) fn is_quiet(&self) -> bool {
+        is_quiet_now(&self.stream)
     }
 
     /// Ready when the client has left. What it sends meanwhile (the next request) is kept.
@@ -192,10 +266,16 @@ impl Client {
         let _ = self.alarm.within(thread.settings.timeouts.linger, discard).await;
     }
 
-    /// Makes closing a reset: the client must not take what it has for the whole answer.
+    /// Makes closing a reset.
     pub(super) fn reset(&self) {
-        // If it fails the connection is gone, which is as clear.
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        reset_when_closed(&self.stream);
+    }
+}
+
+impl Resting {
+    /// Whether it has had no request since before tick `oldest`, and none has arrived.
+    pub(super) fn is_idle_before(&self, oldest: u32) -> bool {
+        self.since < oldest && is_quiet_now(&self.stream)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Client connections that ended.
     pub closed: u64,
+    /// Client connections that are open and have no session, because they have been silent.
+    pub parked: u64,
     /// Client connections refused because there were as many from their address as there may be.
     pub refused: u64,
     /// Client connections ended because they did not begin with a PROXY header and had to.
@@ -81,6 +83,8 @@ pub(super) enum Count {
     Ejections,
     Accepted,
     Closed,
+    Parked,
+    Unparked,
     Refused,
     Unannounced,
     Connects,
@@ -217,6 +221,9 @@ pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.ejections += tally.get(Count::Ejections);
         sum.accepted += tally.get(Count::Accepted);
         sum.closed += tally.get(Count::Closed);
+        // Read in this order, there are never more that have left than have come.
+        let unparked = tally.get(Count::Unparked);
+        sum.parked += tally.get(Count::Parked).saturating_sub(unparked);
         sum.refused += tally.get(Count::Refused);
         sum.unannounced += tally.get(Count::Unannounced);
         sum.connects += tally.get(Count::Connects);

@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use tokio::time::timeout;
 
-use super::client::{Client, Identity};
+use super::client::{Client, Identity, Resting};
 use super::error::{Error, Kind};
-use super::io::{look, take_exactly};
+use super::io::{look, reset_when_closed, take_exactly};
+use super::per_client::Counted;
 use super::settings::Inbound;
-use super::socket::Socket;
+use super::socket::{Socket, Unwatched};
 use super::thread::Thread;
 use crate::clock;
 use crate::http1::{Forwarding, Peer, Scheme};
@@ -47,23 +48,47 @@ pub(super) fn settle(
     client: &Client,
     announced: Option<IpAddr>,
 ) -> Result<(), Error> {
-    let inbound = &thread.settings.inbound;
     let address = announced.unwrap_or(client.socket_address);
-    // Behind a proxy's address there are as many clients as it likes.
-    let is_exempt = inbound.trusted_proxies.contains(address)
-        || (announced.is_none() && inbound.is_announced(address));
-    let counted = match is_exempt {
+    // A proxy that has to announce its clients and speaks for itself is not counted.
+    let counted = match announced.is_none() && thread.settings.inbound.is_announced(address) {
         true => None,
-        false => Some(thread.per_client.enter(address).ok_or(Error::downstream(Kind::Crowd))?),
+        false => count(thread, address)?,
     };
-    let forwarding = inbound.forwarding(address, thread.settings.forwarding);
-    client.settle(Identity {
-        address,
-        peer: Peer::new(address, Scheme::Http),
-        forwarding,
-        counted,
-    });
+    client.settle(identity(thread, address, counted));
     Ok(())
+}
+
+/// Counts one more connection of a client, if it may have one. Behind the address of a proxy that
+/// we trust there are as many clients as it likes.
+fn count(thread: &Thread, address: IpAddr) -> Result<Option<Counted>, Error> {
+    if thread.settings.inbound.trusted_proxies.contains(address) {
+        return Ok(None);
+    }
+    thread.per_client.enter(address).map(Some).ok_or(Error::downstream(Kind::Crowd))
+}
+
+/// A client that has just connected and is known by its socket's address, if it may stay.
+pub(super) fn arrive(
+    thread: &Thread,
+    stream: Unwatched,
+    socket_address: IpAddr,
+) -> Result<Resting, Error> {
+    let counted = count(thread, socket_address).inspect_err(|_| reset_when_closed(&stream))?;
+    let (address, since) = (socket_address, thread.tick_now());
+    Ok(Resting { stream, socket_address, address, counted, since })
+}
+
+/// The same client, in a session.
+pub(super) fn resume(thread: &Thread, resting: Resting) -> io::Result<Client> {
+    let Resting { stream, socket_address, address, counted, .. } = resting;
+    let client = Client::new(stream.watch()?, socket_address);
+    client.settle(identity(thread, address, counted));
+    Ok(client)
+}
+
+fn identity(thread: &Thread, address: IpAddr, counted: Option<Counted>) -> Identity {
+    let forwarding = thread.settings.inbound.forwarding(address, thread.settings.forwarding);
+    Identity { address, peer: Peer::new(address, Scheme::Http), forwarding, counted }
 }
 
 /// Reads the PROXY header that the connection has to begin with, and settles who the client is.
@@ -74,13 +99,18 @@ pub(super) async fn introduce(thread: &Rc<Thread>, client: &Client) -> bool {
         // Connecting and leaving is how many a proxy sees whether we are there.
         Ok(None) => return false,
         Err(error) => {
-            thread.refuse_connection(error, client, client.socket_address);
+            refuse(thread, client, error, client.socket_address);
             return false;
         }
     };
     let address = announced.unwrap_or(client.socket_address);
     let settled = settle(thread, client, announced);
-    settled.inspect_err(|error| thread.refuse_connection(*error, client, address)).is_ok()
+    settled.inspect_err(|error| refuse(thread, client, *error, address)).is_ok()
+}
+
+fn refuse(thread: &Thread, client: &Client, error: Error, address: IpAddr) {
+    client.reset();
+    thread.note_refused_connection(error, address);
 }
 
 /// Reads a PROXY header, and not a byte of what follows it.

@@ -7,18 +7,20 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use socket2::SockRef;
 use tokio::io::Interest;
 
 use super::alarm::Alarm;
 use super::buffer::{Block, Buffer};
 use super::pace::Pace;
-use super::socket::Socket;
+use super::socket::{Socket, Unwatched};
 use super::stock::Stock;
 use crate::clock;
 
@@ -73,6 +75,28 @@ pub(super) fn arrived(blocks: &Stock<Block>, stream: &Socket, buffer: &mut Buffe
         Ok(_) => Arrived::Bytes,
         Err(error) if error.kind() == ErrorKind::WouldBlock => Arrived::Nothing,
         Err(_) => Arrived::End,
+    }
+}
+
+/// The same, of a connection that the runtime does not watch.
+pub(super) fn arrived_unwatched(
+    blocks: &Stock<Block>,
+    stream: &Unwatched,
+    buffer: &mut Buffer,
+) -> Arrived {
+    match recv(stream, buffer.room(blocks), RecvFlags::DONTWAIT) {
+        Ok((_, count @ 1..)) => {
+            buffer.add(count);
+            Arrived::Bytes
+        }
+        Err(Errno::AGAIN) => {
+            buffer.rest(blocks);
+            Arrived::Nothing
+        }
+        Ok((_, 0)) | Err(_) => {
+            buffer.rest(blocks);
+            Arrived::End
+        }
     }
 }
 
@@ -223,13 +247,19 @@ pub(super) fn is_quiet(stream: &Socket) -> bool {
 }
 
 /// The same, asked of the system: an end that has arrived but was not reported yet counts.
-pub(super) fn is_quiet_now(stream: &Socket) -> bool {
+pub(super) fn is_quiet_now<S: AsFd>(stream: &S) -> bool {
     peek(stream) == Err(Errno::AGAIN)
 }
 
 /// Looks at the next byte, which stays where it is.
-fn peek(stream: &Socket) -> Result<usize, Errno> {
+fn peek(stream: impl AsFd) -> Result<usize, Errno> {
     recv(stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|(_, count)| count)
+}
+
+/// Makes closing a reset: the client must not take what it has for the whole answer.
+pub(super) fn reset_when_closed<S: AsFd>(stream: &S) {
+    // If it fails the connection is gone, which is as clear.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// Ends both directions, so that whoever waits on the socket sees its end.

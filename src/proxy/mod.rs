@@ -10,6 +10,7 @@
 //! to what epoll watches, and no allocation but that of its own state, which an idle connection
 //! does not carry. What waits holds no buffer: each thread keeps a stock of them for what does not.
 
+mod accept;
 mod access_log;
 mod affinity;
 mod alarm;
@@ -26,6 +27,7 @@ mod io;
 mod listen;
 mod networks;
 mod pace;
+mod parking;
 mod per_client;
 mod problem;
 mod record;

@@ -1,27 +1,30 @@
 //! The life of one thread: accept clients, follow the pool, drain.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::TcpListener;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use super::accept::Acceptor;
+use super::buffer::Buffer;
 use super::client::Client;
 use super::counters::Tally;
 use super::engine::Starting;
 use super::error::{Error, Kind};
 use super::failures::Subject;
-use super::inbound::{introduce, settle};
+use super::inbound::{arrive, introduce, resume};
+use super::io::{Arrived, arrived_unwatched};
+use super::parking::{Parked, Parking};
 use super::report::Report;
-use super::session::serve;
-use super::socket::Socket;
+use super::session::{Ended, serve};
+use super::socket::Unwatched;
 use super::thread::Thread;
 use crate::pool::Pool;
 
@@ -55,7 +58,7 @@ pub(super) struct Following {
 /// Runs a thread of the engine to its end.
 pub(super) fn run(
     runtime: &LocalRuntime,
-    listener: StdListener,
+    listener: TcpListener,
     (starting, tally): (Starting, Arc<Tally>),
     following: Following,
 ) {
@@ -63,21 +66,28 @@ pub(super) fn run(
     runtime.block_on(async {
         let Following { broken, mut pool, reports, mut orders } = following;
         let alert = Alert(broken);
-        let thread = Rc::new(Thread::new(starting, tally, reports));
+        let parking = match Parking::open(Arc::clone(&tally)) {
+            Ok(parking) => parking,
+            Err(error) => return tracing::error!(%error, "a thread cannot park connections"),
+        };
+        let thread = Rc::new(Thread::new(starting, tally, reports, parking));
         thread.apply(Arc::clone(&pool.borrow_and_update()));
         let mut background = JoinSet::new();
-        let (follower, teller, ticker) =
-            (Rc::clone(&thread), Rc::clone(&thread), Rc::clone(&thread));
+        let each = || Rc::clone(&thread);
+        let (follower, teller, ticker, attendant) = (each(), each(), each(), each());
         background.spawn_local(async move { follow_pool(&follower, pool).await });
         background.spawn_local(async move { teller.tell_quiet().await });
         background.spawn_local(async move { ticker.tick().await });
+        background.spawn_local(async move { attend(&attendant).await });
         if let Some(lines) = thread.lines.clone() {
             background.spawn_local(async move { lines.flush_in_time().await });
         }
-        match TcpListener::from_std(listener) {
+        match Acceptor::new(listener) {
             Ok(listener) => carry(&thread, listener, &mut orders, alert).await,
             Err(error) => tracing::error!(%error, "a thread cannot watch its listener"),
         }
+        // They count as connected, and so hold the thread that holds them.
+        thread.parking.clear();
     });
 }
 
@@ -93,7 +103,7 @@ impl Drop for Alert {
 /// Carries traffic until told otherwise.
 async fn carry(
     thread: &Rc<Thread>,
-    listener: TcpListener,
+    listener: Acceptor,
     orders: &mut watch::Receiver<Order>,
     alert: Alert,
 ) {
@@ -148,13 +158,13 @@ async fn follow_pool(thread: &Thread, mut pool: watch::Receiver<Arc<Pool>>) {
 }
 
 /// Accepts clients as long as there is room for them. Returns why the socket takes none any more.
-async fn accept(thread: &Rc<Thread>, listener: &TcpListener) -> io::Error {
+async fn accept(thread: &Rc<Thread>, listener: &Acceptor) -> io::Error {
     loop {
         while !thread.has_room() {
             thread.parted.notified().await;
         }
         match listener.accept().await {
-            Ok((stream, address)) => admit(thread, stream.into(), address),
+            Ok((stream, address)) => admit(thread, stream, address),
             Err(error) if is_broken(&error) => return error,
             Err(error) => recover(thread, &error).await,
         }
@@ -169,36 +179,109 @@ fn is_broken(error: &io::Error) -> bool {
 }
 
 /// Accepts what waits already.
-async fn accept_last(thread: &Rc<Thread>, listener: &TcpListener) {
+async fn accept_last(thread: &Rc<Thread>, listener: &Acceptor) {
     for _ in 0..LAST_ACCEPTS_MAX {
         match timeout(Duration::ZERO, listener.accept()).await {
-            Ok(Ok((stream, address))) => admit(thread, stream.into(), address),
+            Ok(Ok((stream, address))) => admit(thread, stream, address),
             Ok(Err(_)) | Err(_) => return,
         }
     }
 }
 
-/// Takes a client in, who is known by the socket's address unless a PROXY header has to come. One
-/// that may not stay is refused at once.
-fn admit(thread: &Rc<Thread>, stream: Socket, address: SocketAddr) {
+/// Takes a client in, who is known by the socket's address unless a PROXY header has to come.
+fn admit(thread: &Rc<Thread>, stream: Unwatched, address: SocketAddr) {
     thread.enter();
     let parting = Parting(Rc::clone(thread));
-    let client = Rc::new(Client::new(stream, address));
-    let is_announced = thread.settings.inbound.is_announced(client.socket_address);
-    if !is_announced && let Err(error) = settle(thread, &client, None) {
-        return thread.refuse_connection(error, &client, client.socket_address);
+    // An IPv4 client of a dual-stack listener is named as what it is.
+    let address = address.ip().to_canonical();
+    if thread.settings.inbound.is_announced(address) {
+        spawn_local(hear(parting, stream, address));
+        return;
     }
-    thread.remember(&client);
-    spawn_local(async move {
-        let Parting(thread) = &parting;
-        if !is_announced || Box::pin(introduce(thread, &client)).await {
-            serve(thread, &client).await;
+    match arrive(thread, stream, address) {
+        Ok(client) => take_up(Parked { client, parting }),
+        Err(error) => thread.note_refused_connection(error, address),
+    }
+}
+
+/// Hears who a client is, and serves it.
+async fn hear(parting: Parting, stream: Unwatched, address: IpAddr) {
+    let Ok(stream) = stream.watch() else { return };
+    let client = parting.remembered(Client::new(stream, address));
+    if Box::pin(introduce(&parting.0, &client)).await {
+        Box::pin(attend_to(parting, client, Buffer::default())).await;
+    }
+}
+
+/// Gives a client a session if it has said something, and parks it otherwise.
+fn take_up(Parked { client, parting }: Parked) {
+    let thread = Rc::clone(&parting.0);
+    let mut inbound = Buffer::default();
+    match arrived_unwatched(&thread.blocks, &client.stream, &mut inbound) {
+        Arrived::Bytes => match resume(&thread, client) {
+            Ok(client) => {
+                let client = parting.remembered(client);
+                spawn_local(attend_to(parting, client, inbound));
+            }
+            Err(error) => tracing::debug!(%error, "a client that the system cannot watch"),
+        },
+        Arrived::Nothing => park(&thread, Parked { client, parting }),
+        Arrived::End => {}
+    }
+}
+
+/// Serves a client until it has nothing to say for long.
+#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
+fn attend_to(
+    parting: Parting,
+    client: Rc<Client>,
+    mut inbound: Buffer,
+) -> impl Future<Output = ()> {
+    async move {
+        if serve(&parting.0, &client, &mut inbound).await == Ended::Resting {
+            rest(parting, client);
         }
-    });
+    }
+}
+
+/// Parks a client whose session has ended because it says nothing.
+fn rest(parting: Parting, client: Rc<Client>) {
+    let thread = Rc::clone(&parting.0);
+    // The thread only looks for its clients, and keeps none of them.
+    if let Some(Ok(client)) = Rc::into_inner(client).map(Client::rest) {
+        park(&thread, Parked { client, parting });
+    }
+}
+
+fn park(thread: &Thread, parked: Parked) {
+    if let Err(error) = thread.parking.park(parked) {
+        tracing::debug!(%error, "an idle connection is closed, because it cannot be parked");
+    }
+}
+
+/// Takes those up again that were parked and have something to say.
+async fn attend(thread: &Thread) {
+    loop {
+        match thread.parking.woken().await {
+            Ok(woken) => woken.into_iter().for_each(take_up),
+            Err(error) => {
+                return tracing::error!(%error, "parked connections cannot be watched");
+            }
+        }
+    }
+}
+
+impl Parting {
+    /// The client, whom the thread finds from here on.
+    fn remembered(&self, client: Client) -> Rc<Client> {
+        let client = Rc::new(client);
+        self.0.remember(&client);
+        client
+    }
 }
 
 /// Counts the client out, even if its session panicked.
-struct Parting(Rc<Thread>);
+pub(super) struct Parting(Rc<Thread>);
 
 impl Drop for Parting {
     fn drop(&mut self) {

@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::access_log::{Notes, Said, Trail};
 use super::answering::{Answer, Answering, Unanswered};
 use super::buffer::Buffer;
-use super::client::Client;
+use super::client::{Client, Next};
 use super::counters::Count;
 use super::download::{Cut, Download};
 use super::error::{Error, Kind};
@@ -44,6 +44,15 @@ pub(super) enum After {
     Tunnel(Link),
 }
 
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// So does the connection.
+    Parted,
+    /// The client does nothing, and its connection is to be parked.
+    Resting,
+}
+
 /// Why a try failed.
 enum Setback {
     /// The endpoint failed it; another may not.
@@ -57,7 +66,7 @@ struct Session<'a> {
     thread: &'a Rc<Thread>,
     client: &'a Client,
     /// What the client has sent. It has memory only while it has bytes.
-    inbound: Buffer,
+    inbound: &'a mut Buffer,
 }
 
 /// One request on its way, and its answer on the way back.
@@ -75,33 +84,56 @@ struct Exchange<'a> {
     notes: &'a mut Notes,
 }
 
-/// Serves a client until either side ends the connection.
-pub(super) async fn serve(thread: &Rc<Thread>, client: &Client) {
-    let mut session = Session { thread, client, inbound: Buffer::default() };
-    while !thread.is_draining() {
-        let (after, trail) = match client.next(thread, &mut session.inbound).await {
-            // Boxed, so that an idle connection has no room for a request: it is nine tenths of all
-            // that a connection needs, and comes from the memory that the last request gave back.
-            Ok(1..) => Box::pin(session.answer_all()).await,
-            Ok(0) | Err(_) => return,
-        };
-        match after {
-            After::KeepAlive => {
-                session.inbound.rest(&thread.blocks);
-                continue;
+/// Serves a client until either side ends the connection, or the client rests. `inbound` is what
+/// it has said already.
+///
+/// This and what it awaits while nothing happens are no `async fn`, which would keep their
+/// arguments twice: that is a quarter of what a connection needs.
+pub(super) fn serve<'a>(
+    thread: &'a Rc<Thread>,
+    client: &'a Client,
+    inbound: &'a mut Buffer,
+) -> impl Future<Output = Ended> {
+    let mut session = Session { thread, client, inbound };
+    async move {
+        while session.is_wanted() {
+            let (after, trail) = match client.next(thread, session.inbound).await {
+                // Boxed, so that an idle connection has no room for a request: it is nine tenths of
+                // all that one needs, and comes from the memory that the last request gave back.
+                Next::Asks => Box::pin(session.answer_all()).await,
+                Next::Leaves => return Ended::Parted,
+                Next::Rests => return Ended::Resting,
+            };
+            match after {
+                After::KeepAlive => session.inbound.rest(&thread.blocks),
+                parts => {
+                    Box::pin(session.part(parts, trail)).await;
+                    break;
+                }
             }
-            After::Tunnel(link) => {
-                return Box::pin(tunnel::run(thread, client, link, trail)).await;
-            }
-            After::Linger => Box::pin(client.linger(thread, &mut session.inbound)).await,
-            After::Abort => client.reset(),
-            After::Close => {}
         }
-        return session.inbound.clear(&thread.blocks);
+        Ended::Parted
     }
 }
 
 impl Session<'_> {
+    /// Whether the client is served on. What it has asked before a drain began is still answered.
+    fn is_wanted(&self) -> bool {
+        !self.thread.is_draining() || !self.inbound.is_empty() || !self.client.is_quiet()
+    }
+
+    /// Parts from the client, in the way that its last answer asks for.
+    async fn part(&mut self, after: After, trail: Option<Box<Trail>>) {
+        let Self { thread, client, ref mut inbound } = *self;
+        match after {
+            After::Tunnel(link) => tunnel::run(thread, client, link, trail).await,
+            After::Linger => client.linger(thread, inbound).await,
+            After::Abort => client.reset(),
+            After::KeepAlive | After::Close => {}
+        }
+        inbound.clear(&thread.blocks);
+    }
+
     /// Answers the requests that have arrived, in their order (RFC 9112 §9.3.2).
     async fn answer_all(&mut self) -> (After, Option<Box<Trail>>) {
         // Only now does the connection need memory, and only until it is idle again.
@@ -126,7 +158,7 @@ impl Session<'_> {
         let Self { thread, client, .. } = *self;
         let RequestSpace { head, record, .. } = space;
         record.begin(thread.lines.as_ref());
-        if let Err(error) = client.read_head(thread, &mut self.inbound, head).await {
+        if let Err(error) = client.read_head(thread, self.inbound, head).await {
             if error.kind == Kind::Gone {
                 return After::Close;
             }

@@ -60,6 +60,9 @@ pub const IDLE_PER_ENDPOINT: usize = 4096;
 /// How long a client may leave a connection idle: longer than most clients keep theirs, so that
 /// it is they who close it.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a client's connection keeps its task without a request. Parking and resuming cost half
+/// of a small request together: so seldom, that is nothing.
+pub const PARK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a request's head may take from its first byte (slowloris).
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Within one network a connection that takes a second is a packet lost or a host gone.
@@ -169,6 +172,8 @@ pub struct BodyRate {
 pub struct Timeouts {
     /// A client connection without a request.
     pub idle: Duration,
+    /// The same, until it is parked.
+    pub park: Duration,
     /// A request's head, from its first byte.
     pub head: Duration,
     /// Opening a connection to an endpoint.
@@ -267,6 +272,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             idle: IDLE_TIMEOUT,
+            park: PARK_TIMEOUT,
             head: HEAD_TIMEOUT,
             connect: CONNECT_TIMEOUT,
             first_byte: FIRST_BYTE_TIMEOUT,

@@ -17,6 +17,13 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::address::Address;
 
+/// A connection that the runtime does not watch.
+#[derive(Debug)]
+pub(super) enum Unwatched {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
 /// One end of a connection.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -79,6 +86,14 @@ impl Socket {
         }
     }
 
+    /// Has the runtime watch it no more.
+    pub(super) fn unwatch(self) -> io::Result<Unwatched> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Unwatched::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Unwatched::Unix),
+        }
+    }
+
     /// Ends one direction, or both.
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         SockRef::from(self).shutdown(how)
@@ -86,6 +101,25 @@ impl Socket {
 }
 
 impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Unwatched {
+    /// Has the runtime watch it again.
+    pub(super) fn watch(self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
+        }
+    }
+}
+
+impl AsFd for Unwatched {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(stream) => stream.as_fd(),

@@ -17,6 +17,7 @@ use super::engine::Starting;
 use super::error::{Error, Kind};
 use super::failures::{Failures, Subject};
 use super::pace::Pace;
+use super::parking::Parking;
 use super::per_client::PerClient;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
@@ -57,6 +58,8 @@ pub(super) struct Thread {
     /// A client has left.
     pub(super) parted: Notify,
     clients: RefCell<Vec<Weak<Client>>>,
+    /// Those that have been idle for long, in the care of one task.
+    pub(super) parking: Parking,
     connected: Cell<usize>,
     /// Memory for what is in flight; what only waits has none.
     pub(super) blocks: Stock<Block>,
@@ -90,6 +93,7 @@ impl Thread {
         starting: Starting,
         tally: Arc<Tally>,
         reports: mpsc::Sender<Report>,
+        parking: Parking,
     ) -> Self {
         let Starting { index, settings, authority, per_client, outlet, seed } = starting;
         let (rate, stall) = (settings.limits.body_rate, settings.timeouts.stall);
@@ -110,6 +114,7 @@ impl Thread {
             settled: Rc::default(),
             parted: Notify::new(),
             clients: RefCell::default(),
+            parking,
             connected: Cell::new(0),
             blocks: Stock::default(),
             requests: Stock::default(),
@@ -175,7 +180,7 @@ impl Thread {
 
     /// Does what is due once a second.
     pub(super) async fn tick(&self) {
-        let Timeouts { idle, upstream_idle, .. } = self.settings.timeouts;
+        let Timeouts { idle, park, upstream_idle, .. } = self.settings.timeouts;
         loop {
             tokio::time::sleep(TICK).await;
             self.tick.set(self.tick.get().wrapping_add(1));
@@ -186,7 +191,7 @@ impl Thread {
             }
             let swept = self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
             self.note_levels(swept);
-            self.sweep_clients(oldest(self.tick.get(), idle));
+            self.sweep_clients(oldest(self.tick.get(), idle), oldest(self.tick.get(), park));
         }
     }
 
@@ -198,11 +203,14 @@ impl Thread {
         self.tally.set_levels(Levels { idle, opened, held, held_bytes, retries_left });
     }
 
-    fn sweep_clients(&self, oldest: u32) {
+    /// Closes the connections that have been idle since before tick `closes`, and parks those that
+    /// have been so since before tick `parks`.
+    fn sweep_clients(&self, closes: u32, parks: u32) {
+        self.parking.close_idle_before(closes);
         self.clients.borrow_mut().retain(|client| match client.upgrade() {
             Some(client) => {
-                client.rest_if_idle_before(self.tick.get());
-                client.close_if_idle_before(oldest);
+                client.close_if_idle_before(closes);
+                client.park_if_idle_before(parks);
                 true
             }
             None => false,
@@ -212,6 +220,7 @@ impl Thread {
     /// From now on connections end with the answer, and idle ones at once.
     pub(super) fn drain(&self) {
         self.is_draining.set(true);
+        self.parking.close_idle_before(u32::MAX);
         self.clients
             .borrow()
             .iter()
@@ -233,13 +242,12 @@ impl Thread {
         self.clients.borrow_mut().push(Rc::downgrade(client));
     }
 
-    /// Ends a connection on which no request will be read, and tells the log.
-    pub(super) fn refuse_connection(&self, error: Error, client: &Client, address: IpAddr) {
+    /// Tells the log of a connection on which no request will be read. It has to be reset: nothing
+    /// was promised, so nothing is owed, and no state of it stays behind.
+    pub(super) fn note_refused_connection(&self, error: Error, address: IpAddr) {
         let is_crowd = error.kind == Kind::Crowd;
         self.tally.add(if is_crowd { Count::Refused } else { Count::Unannounced });
         self.note_failed(error, Subject { client: Some(address), request_id: None });
-        // Nothing was promised, so nothing is owed: no state of the connection stays behind.
-        client.reset();
     }
 
     pub(super) fn leave(&self) {

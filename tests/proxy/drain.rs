@@ -75,6 +75,22 @@ fn a_drained_engine_finishes_what_is_in_flight_and_takes_no_more() {
 }
 
 #[test]
+fn a_request_that_is_there_when_the_drain_begins_is_answered() {
+    let origin = Origin::new();
+    let mut proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let drained = proxy.drain(Duration::from_secs(3600));
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    assert_eq!(client.answer().1, "ok");
+    assert_eq!(client.rest(), "");
+    drop(client);
+    drained.join().unwrap();
+}
+
+#[test]
 fn what_is_not_finished_by_the_deadline_is_cut() {
     let origin = Origin::new();
     let mut proxy = Proxy::start(settings(), &[origin.address()]);

@@ -425,9 +425,13 @@ impl Wire {
         (self.take(length), is_orderly)
     }
 
-    /// Ends what we send; what the other side sends can still be read.
+    /// Ends what we send; what the other side sends can still be read. One that has been reset has
+    /// ended already, which whoever reads it finds out.
     pub(super) fn finish(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => panic!("{error}"),
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// Ends the connection with a reset.

@@ -11,7 +11,7 @@ use super::exchange::request;
 use super::tally::Report;
 use super::{STARTED, STOPPED};
 use crate::cli::{Direction, IdleArgs, TransferArgs};
-use crate::clock::Moment;
+use crate::clock::{Moment, pause};
 use crate::head::{self, Head};
 
 /// What one read or write takes.
@@ -25,8 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects, asks once on each connection, and keeps them until the standard input ends.
 pub(crate) fn idle(args: &IdleArgs) -> anyhow::Result<()> {
-    let mut kept = Vec::new();
+    let (mut kept, begun) = (Vec::new(), Moment::now());
+    let step = Duration::from_millis(args.over_ms) / args.connections.max(1);
     for number in 0..args.connections {
+        pause(begun.after(step * number).remaining());
         let mut stream = connect(args.to).with_context(|| format!("connection {number}"))?;
         stream.write_all(&request("GET", "/", args.to, ""))?;
         let (head, body) = read_head(&mut stream)?;

@@ -13,7 +13,11 @@ use crate::clock::pause;
 use crate::load::{Report, STARTED, STOPPED};
 
 /// Until what was freed after the last answer is given back, if it is.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(4);
+
+/// Over how long the idle connections come. At once they would all be busy at the same time, which
+/// is another question: how much memory that takes, and whether it is given back.
+const IDLE_COME: Duration = Duration::from_secs(20);
 
 /// Memory does not vary like time does.
 const IDLE_ROUNDS_MAX: u32 = 3;
@@ -74,8 +78,9 @@ fn idle_once(stand: &mut Stand, subject: Subject, plan: &Plan) -> anyhow::Result
     let before = procfs::resident_bytes(&running.ids);
     let to = running.address.to_string();
     let connections = plan.idle_connections.to_string();
-    let arguments = ["idle", "--to", &to, "--connections", &connections].map(str::to_owned);
-    let mut clients = stand.role(&arguments)?;
+    let over = IDLE_COME.as_millis().to_string();
+    let arguments = ["idle", "--to", &to, "--connections", &connections, "--over-ms", &over];
+    let mut clients = stand.role(&arguments.map(str::to_owned))?;
     clients.expect(STARTED)?;
     pause(SETTLE);
     Ok((before, procfs::resident_bytes(&running.ids)))

@@ -21,6 +21,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::locked;
 use super::procfs::{self, State};
+use crate::descriptor;
 
 /// A process that leads a group of its own.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Leader {
     /// Takes hold of whatever process has the number now, if there is one.
     pub(super) fn open(pid: Pid) -> io::Result<Option<Self>> {
         let Some(pidfd) = open_pidfd(pid)? else { return Ok(None) };
-        Ok(Some(Self { pid, pidfd: register(pidfd)?, how: Mutex::default() }))
+        Ok(Some(Self { pid, pidfd: descriptor::watch(pidfd)?, how: Mutex::default() }))
     }
 
     pub(super) const fn pid(&self) -> Pid {
@@ -102,14 +103,6 @@ impl Leader {
             Ok(None) | Err(_) => "exited".to_owned(),
         }
     }
-}
-
-/// tokio's constructors that are not `unsafe` are deprecated, because a type with another idea of
-/// `as_raw_fd` could close or swap its descriptor meanwhile (tokio-rs/tokio#8587). An `OwnedFd`
-/// that nobody else can reach keeps what the `unsafe` ones ask for: it stays open, and the same.
-#[expect(deprecated, reason = "sound for an OwnedFd, and this crate has no unsafe code")]
-fn register(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::with_interest(pidfd, Interest::READABLE)
 }
 
 /// Takes hold of a process, or `None` if no process has that number.
