@@ -163,8 +163,15 @@ pub struct TasksArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// The database: `sqlite://PATH`.
-    #[arg(long, value_name = "URL", default_value = "sqlite://tasks.db")]
+    /// The database: `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. The
+    /// variable shows a password to nobody who lists processes.
+    #[arg(
+        long,
+        env = "CLOUDAPS_STORE",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "sqlite://tasks.db"
+    )]
     pub store: String,
 }
 

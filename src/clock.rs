@@ -72,3 +72,10 @@ pub fn now() -> Instant {
 pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+/// The same in whole milliseconds, which is what databases keep.
+#[must_use]
+pub fn wall_milliseconds() -> Duration {
+    let milliseconds = wall().as_millis();
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+}

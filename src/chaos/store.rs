@@ -21,7 +21,7 @@ const PAGES_MAX: usize = 10_000;
 #[derive(Debug, Deserialize)]
 struct Task {
     id: i64,
-    value: String,
+    text: String,
 }
 
 /// The task service, behind the balancer.
@@ -36,7 +36,7 @@ impl Tasks {
     /// Posts a first task, to know where those of this run begin.
     pub(super) async fn mark(to: SocketAddr, prefix: &str) -> anyhow::Result<Self> {
         let mut client = Client::new(to);
-        let body = serde_json::json!({ "value": format!("{prefix}first") }).to_string();
+        let body = serde_json::json!({ "text": format!("{prefix}first") }).to_string();
         let answer = client.send(Method::POST, TASKS, body.into()).await?;
         let task: Task = parse(&answer).context("the task service does not take a task")?;
         Ok(Self { client, prefix: prefix.to_owned(), first: task.id })
@@ -72,7 +72,7 @@ impl Tasks {
             let page: Vec<Task> = parse(&answer).context("the tasks cannot be listed")?;
             let Some(last) = page.last() else { return Ok(found) };
             after = last.id;
-            found.extend(page.into_iter().filter(|task| task.value.starts_with(&self.prefix)));
+            found.extend(page.into_iter().filter(|task| task.text.starts_with(&self.prefix)));
         }
         bail!("there are more tasks than could have been posted")
     }
@@ -88,7 +88,7 @@ fn parse<T: for<'a> Deserialize<'a>>(answer: &Answer) -> anyhow::Result<T> {
 fn compared(tasks: &[Task], tally: &Tally, prefix: &str) -> Store {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for task in tasks {
-        *counts.entry(&task.value).or_default() += 1;
+        *counts.entry(&task.text).or_default() += 1;
     }
     let twice = counts.iter().filter(|(_, count)| **count > 1).map(|(name, _)| (*name).to_owned());
     let names = tally.acknowledged.iter().map(|number| name(prefix, *number));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_there_twice_and_what_is_not_there_is_found() {
-        let task = |number| Task { id: 1, value: name("run-", number) };
+        let task = |number| Task { id: 1, text: name("run-", number) };
         let mut tally = Tally::default();
         tally.acknowledged.extend([1, 2, 3]);
         let found = compared(&[task(1), task(3), task(3), task(4)], &tally, "run-");

@@ -180,8 +180,8 @@ fn table(header: Option<[&str; 3]>, tasks: &[TaskBody]) -> Table {
         table.set_header(header);
     }
     for task in tasks {
-        let created = task.created_at.get(..19).unwrap_or(&task.created_at).replace('T', " ");
-        table.add_row([task.id.to_string(), words::shown(&created), words::shown(&task.value)]);
+        let created = task.created.get(..19).unwrap_or(&task.created).replace('T', " ");
+        table.add_row([task.id.to_string(), words::shown(&created), words::shown(&task.text)]);
     }
     if let Some(ids) = table.column_mut(0) {
         ids.set_cell_alignment(CellAlignment::Right);

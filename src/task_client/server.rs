@@ -55,8 +55,10 @@ pub(super) struct Server {
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct TaskBody {
     pub(super) id: i64,
-    pub(super) value: String,
-    pub(super) created_at: String,
+    pub(super) text: String,
+    pub(super) done: bool,
+    pub(super) created: String,
+    pub(super) updated: String,
 }
 
 /// Some tasks, and after which the others come.
@@ -187,8 +189,8 @@ impl Server {
     pub(super) fn remove(&mut self, id: i64) -> Result<(), Failure> {
         let answer = self.call(&Call::one(Method::DELETE, id, None))?;
         match (answer.status, answer.doubt) {
-            // Not found: removed by an earlier try whose answer was lost.
-            (StatusCode::NO_CONTENT, _) | (StatusCode::NOT_FOUND, Doubt::MayBeDone) => Ok(()),
+            // Gone: removed by an earlier try whose answer was lost.
+            (StatusCode::NO_CONTENT, _) | (StatusCode::GONE, Doubt::MayBeDone) => Ok(()),
             _ => Err(refusal(&answer)),
         }
     }
@@ -236,7 +238,7 @@ impl Server {
             None => request.body(()).map_err(ureq::Error::from).and_then(|it| self.agent.run(it)),
             Some(value) => request
                 .header(CONTENT_TYPE, "application/json")
-                .body(serde_json::json!({ "value": value }).to_string())
+                .body(serde_json::json!({ "text": value }).to_string())
                 .map_err(ureq::Error::from)
                 .and_then(|request| self.agent.run(request)),
         };
@@ -298,7 +300,7 @@ fn parse<T: for<'a> Deserialize<'a>>(answer: &Answer, expected: StatusCode) -> R
 fn refusal(answer: &Answer) -> Failure {
     let details = serde_json::from_str::<Details>(&answer.body);
     match (answer.status, details) {
-        (StatusCode::NOT_FOUND, Ok(_)) => Failure::Missing,
+        (StatusCode::NOT_FOUND | StatusCode::GONE, Ok(_)) => Failure::Missing,
         (status, Ok(details)) => {
             Failure::Refused { status: status.as_u16(), detail: details.detail }
         }

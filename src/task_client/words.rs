@@ -53,7 +53,7 @@ pub(super) fn waiting(language: Language, url: &ServerUrl, reason: &str) -> Stri
 }
 
 pub(super) fn done(language: Language, done: Done, task: &TaskBody) -> String {
-    let TaskBody { id, value, .. } = task;
+    let TaskBody { id, text: value, .. } = task;
     let value = shown(value);
     match (language, done) {
         (Portuguese, Done::Added) => format!("tarefa {id} adicionada: {value}"),

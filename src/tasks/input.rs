@@ -11,11 +11,13 @@ use serde::de::IgnoredAny;
 
 use super::problem::Problem;
 use super::store::Page;
-use super::task::{IdempotencyKey, InvalidId, InvalidKey, TaskId, VALUE_BYTES_MAX, Value};
+use super::task::{
+    Edit, IdempotencyKey, InvalidId, InvalidKey, NewTask, TEXT_BYTES_MAX, TaskId, Text,
+};
 use super::{form, legacy};
 
 /// The largest body: JSON may write each byte of a text as `\u00XX`, and needs a few around it.
-pub(super) const BODY_BYTES_MAX: usize = VALUE_BYTES_MAX * 6 + 1024;
+pub(super) const BODY_BYTES_MAX: usize = TEXT_BYTES_MAX * 6 + 1024;
 
 /// How many tasks a page has when the request does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -23,13 +25,13 @@ const LIMIT_DEFAULT: usize = 100;
 /// Most tasks of a page, so that one request never keeps the store for long.
 const LIMIT_MAX: usize = 1000;
 
-/// What the text of a request is for; it decides which forms are accepted.
+/// What the body of a request is for; it decides which forms are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+enum Purpose {
     /// A task to be added.
     Add,
-    /// This task's text is to be replaced.
-    Replace(TaskId),
+    /// This task is to be changed.
+    Change(TaskId),
 }
 
 /// The task that the path names.
@@ -55,24 +57,44 @@ enum Media {
     FormOrUnsaid,
 }
 
-/// The JSON object with a task's text. Other members are ignored, so that a task can be sent back
-/// as it was received.
-#[derive(Deserialize)]
+/// The JSON object of a task. Other members are ignored, so that a task can be sent back as it was
+/// received.
+#[derive(Default, Deserialize)]
 struct Object {
-    value: String,
+    #[serde(alias = "value")]
+    text: Option<String>,
+    done: Option<bool>,
 }
 
 impl Payload {
-    /// The text that the body carries.
-    pub(super) fn value(&self, purpose: Purpose) -> Result<Value, Problem> {
+    /// The task to be added.
+    pub(super) fn new_task(&self, key: Option<IdempotencyKey>) -> Result<NewTask, Problem> {
+        let Object { text, done } = self.object(Purpose::Add)?;
+        let text = Text::new(text.ok_or_else(no_text)?)?;
+        Ok(NewTask { text, done: done.unwrap_or(false), key })
+    }
+
+    /// What task `id` is to become. What a task has besides its text stays when it is not sent:
+    /// the original's client knows nothing of it.
+    pub(super) fn replacement(&self, id: TaskId) -> Result<Edit, Problem> {
+        let Object { text, done } = self.object(Purpose::Change(id))?;
+        Ok(Edit { text: Some(Text::new(text.ok_or_else(no_text)?)?), done })
+    }
+
+    /// What of task `id` is to become something else.
+    pub(super) fn patch(&self, id: TaskId) -> Result<Edit, Problem> {
+        let Object { text, done } = self.object(Purpose::Change(id))?;
+        Ok(Edit { text: text.map(Text::new).transpose()?, done })
+    }
+
+    fn object(&self, purpose: Purpose) -> Result<Object, Problem> {
         let first = self.body.iter().find(|byte| !byte.is_ascii_whitespace());
-        let text = match (self.media, first) {
-            (_, Some(b'"')) => string_text(&self.body)?,
-            (_, Some(b'{')) => object_text(&self.body)?,
-            (Media::Json, _) => return Err(not_an_object(&self.body)),
-            (Media::FormOrUnsaid, _) => form_text(&self.body, purpose)?,
-        };
-        Ok(Value::new(text)?)
+        match (self.media, first) {
+            (_, Some(b'"')) => string_object(&self.body),
+            (_, Some(b'{')) => serde_json::from_slice(&self.body).map_err(|error| not_json(&error)),
+            (Media::Json, _) => Err(not_an_object(&self.body)),
+            (Media::FormOrUnsaid, _) => form_object(&self.body, purpose),
+        }
     }
 }
 
@@ -179,47 +201,61 @@ fn too_long() -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-fn string_text(body: &[u8]) -> Result<String, Problem> {
+fn string_object(body: &[u8]) -> Result<Object, Problem> {
     let sent: String = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-    legacy::text_of_string(&sent).map(str::to_owned).ok_or_else(|| {
-        unprocessable("a JSON string must be `value\":TEXT`; better is {\"value\":\"TEXT\"}")
-    })
+    let text = legacy::text_of_string(&sent).map(str::to_owned).ok_or_else(|| {
+        unprocessable("a JSON string must be `value\":TEXT`; better is {\"text\":\"TEXT\"}")
+    })?;
+    Ok(Object { text: Some(text), done: None })
 }
 
-fn object_text(body: &[u8]) -> Result<String, Problem> {
-    let object: Object = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-    Ok(object.value)
+fn no_text() -> Problem {
+    unprocessable(format!("`text` is missing: allowed are 1 to {TEXT_BYTES_MAX} bytes of text"))
 }
 
 /// Serde would take an array for an object, member by member.
 fn not_an_object(body: &[u8]) -> Problem {
     match serde_json::from_slice::<IgnoredAny>(body) {
-        Ok(_) => unprocessable("the body is JSON, but not {\"value\":\"TEXT\"}"),
+        Ok(_) => unprocessable("the body is JSON, but not {\"text\":\"TEXT\"}"),
         Err(error) => not_json(&error),
     }
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
-    let detail = format!("the body is not {{\"value\":\"TEXT\"}}: {error}");
+    let detail = format!("the body is not {{\"text\":\"TEXT\"}}: {error}");
     if error.is_data() { unprocessable(detail) } else { bad(detail) }
 }
 
-fn form_text(body: &[u8], purpose: Purpose) -> Result<String, Problem> {
+fn form_object(body: &[u8], purpose: Purpose) -> Result<Object, Problem> {
     let pairs = form::pairs(body).map_err(|error| bad(error.to_string()))?;
-    let is_allowed = |name: &str| match purpose {
-        Purpose::Add => name == "value",
-        Purpose::Replace(id) => name == "value" || legacy::is_form_name(name, id),
+    let is_text = |name: &str| match purpose {
+        _ if name == "text" || name == "value" => true,
+        Purpose::Add => false,
+        Purpose::Change(id) => legacy::is_form_name(name, id),
     };
-    // Exactly one: in `value=bread & milk` the `&` was meant to be part of the text.
-    match <[_; 1]>::try_from(pairs) {
-        Ok([(name, text)]) if is_allowed(&name) => Ok(text),
-        _ => Err(unprocessable(match purpose {
-            Purpose::Add => "a form must be `value=TEXT`, `&` written as `%26`".to_owned(),
-            Purpose::Replace(id) => {
-                format!("a form must be `{id}=TEXT` or `value=TEXT`, `&` written as `%26`")
-            }
-        })),
+    let mut object = Object::default();
+    for (name, value) in pairs {
+        // Each once: in `text=bread & milk` the `&` was meant to be part of the text.
+        match (value.as_str(), is_text(&name)) {
+            (_, true) if object.text.is_none() => object.text = Some(value),
+            ("true", _) if name == "done" && object.done.is_none() => object.done = Some(true),
+            ("false", _) if name == "done" && object.done.is_none() => object.done = Some(false),
+            _ => return Err(no_form(purpose)),
+        }
     }
+    // Nothing at all is no form; `done` alone may be.
+    if object.text.is_none() && object.done.is_none() { Err(no_form(purpose)) } else { Ok(object) }
+}
+
+fn no_form(purpose: Purpose) -> Problem {
+    let legacy = match purpose {
+        Purpose::Add => String::new(),
+        Purpose::Change(id) => format!("`{id}=TEXT` or "),
+    };
+    unprocessable(format!(
+        "a form must be {legacy}`text=TEXT` (or `value=TEXT`), `&` written as `%26`, and may have \
+         `done=true` or `done=false`"
+    ))
 }
 
 fn bad(detail: impl Into<String>) -> Problem {

@@ -1,11 +1,14 @@
 //! Role `tasks`: serves the tasks from a database. What it holds is what people would miss, so a
 //! write is answered only when it is on the disk.
 
+mod change;
 mod form;
 mod input;
 mod legacy;
 mod listener;
+mod postgres;
 mod problem;
+mod queue;
 mod routes;
 mod sqlite;
 mod store;
@@ -25,6 +28,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::listener::BoundedListener;
+use self::postgres::PostgresStore;
+pub use self::postgres::PostgresUrl;
 use self::sqlite::SqliteStore;
 use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
@@ -57,6 +62,10 @@ pub fn run(args: &TasksArgs) -> anyhow::Result<ExitCode> {
                 let store = SqliteStore::open(&path)?;
                 let shown = StoreUrl::Sqlite(store.path().to_owned());
                 start(args.listen, store, &shown).await
+            }
+            StoreUrl::Postgres(url) => {
+                let store = PostgresStore::open(&url).await?;
+                start(args.listen, store, &StoreUrl::Postgres(url)).await
             }
         }
     })

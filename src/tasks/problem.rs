@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::store;
-use super::task::{InvalidId, InvalidKey, InvalidValue};
+use super::task::{InvalidId, InvalidKey, InvalidText};
 
 /// How long to wait before the request is sent again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -63,18 +63,20 @@ impl From<InvalidKey> for Problem {
     }
 }
 
-impl From<InvalidValue> for Problem {
-    fn from(error: InvalidValue) -> Self {
+impl From<InvalidText> for Problem {
+    fn from(error: InvalidText) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        use store::Error::{Busy, Closed, Failed, KeyReused, Missing, Removed, Unknown};
+        use store::Error::{
+            AddedAndRemoved, Busy, Closed, Failed, KeyReused, Missing, Removed, Unknown,
+        };
         let status = match error {
             Missing(_) => StatusCode::NOT_FOUND,
-            Removed(_) => StatusCode::GONE,
+            Removed(_) | AddedAndRemoved(_) => StatusCode::GONE,
             KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Busy | Closed | Failed(_) => StatusCode::SERVICE_UNAVAILABLE,
             // Not 503: that would say that nothing was done.

@@ -12,22 +12,32 @@ use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde::Serialize;
 
-use super::input::{BODY_BYTES_MAX, Id, Key, PageQuery, Payload, Purpose};
+use super::input::{BODY_BYTES_MAX, Id, Key, PageQuery, Payload};
 use super::problem::Problem;
-use super::store::{Error, Listed, Page, Rest, Store};
-use super::task::{NewTask, Task, TaskId};
+use super::store::{Listed, Page, Rest, Store};
+use super::task::{Task, TaskId};
 
 /// How long one request may take, from its head to its answer's: what a slow disk may need, and
 /// well within the time that a connection may make no progress.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The last second of the year 9999, beyond which RFC 3339 has no words.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// How long the store may take to show that it is there: less than whoever asks (`up`: 500 ms)
+/// waits for the answer.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(400);
+
 /// A task as it is sent.
 #[derive(Serialize)]
 struct TaskBody {
     id: i64,
-    value: String,
+    text: String,
+    done: bool,
     /// RFC 3339, in UTC.
-    created_at: String,
+    created: String,
+    /// Likewise.
+    updated: String,
 }
 
 /// All routes over one store.
@@ -50,7 +60,7 @@ pub(super) fn router<S: Store>(store: Arc<S>) -> Router {
 }
 
 fn one<S: Store>() -> MethodRouter<Arc<S>> {
-    get(show::<S>).put(replace::<S>).delete(remove::<S>)
+    get(show::<S>).put(replace::<S>).patch(patch::<S>).delete(remove::<S>)
 }
 
 async fn alive() -> &'static str {
@@ -58,7 +68,13 @@ async fn alive() -> &'static str {
 }
 
 async fn healthcheck<S: Store>(State(store): State<Arc<S>>) -> Result<&'static str, Problem> {
-    if store.is_open() { Ok("200") } else { Err(Error::Closed.into()) }
+    match tokio::time::timeout(CHECK_TIMEOUT, store.check()).await {
+        Ok(checked) => Ok(checked.map(|()| "200")?),
+        Err(_) => Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the store did not answer within {CHECK_TIMEOUT:?}"),
+        )),
+    }
 }
 
 async fn add<S: Store>(
@@ -66,8 +82,7 @@ async fn add<S: Store>(
     Key(key): Key,
     payload: Payload,
 ) -> Result<Response, Problem> {
-    let value = payload.value(Purpose::Add)?;
-    let task = TaskBody::from(store.add(NewTask { value, key }).await?);
+    let task = TaskBody::from(store.add(payload.new_task(key)?).await?);
     let location = [(header::LOCATION, format!("/Tarefa/{}", task.id))];
     Ok((StatusCode::CREATED, location, Json(task)).into_response())
 }
@@ -105,8 +120,15 @@ async fn replace<S: Store>(
     Id(id): Id,
     payload: Payload,
 ) -> Result<Json<TaskBody>, Problem> {
-    let value = payload.value(Purpose::Replace(id))?;
-    Ok(Json(store.set(id, value).await?.into()))
+    Ok(Json(store.change(id, payload.replacement(id)?).await?.into()))
+}
+
+async fn patch<S: Store>(
+    State(store): State<Arc<S>>,
+    Id(id): Id,
+    payload: Payload,
+) -> Result<Json<TaskBody>, Problem> {
+    Ok(Json(store.change(id, payload.patch(id)?).await?.into()))
 }
 
 async fn remove<S: Store>(State(store): State<Arc<S>>, Id(id): Id) -> Result<StatusCode, Problem> {
@@ -143,7 +165,13 @@ async fn in_time(request: Request, next: Next) -> Response {
 
 impl From<Task> for TaskBody {
     fn from(task: Task) -> Self {
-        let created_at = humantime::format_rfc3339_millis(UNIX_EPOCH + task.created_at);
-        Self { id: task.id.0, value: task.value, created_at: created_at.to_string() }
+        let time = |since_1970| {
+            // What a damaged or foreign row holds need not be a time that can be written.
+            let longest = Duration::from_secs(LAST_SECOND);
+            let time = UNIX_EPOCH + longest.min(since_1970);
+            humantime::format_rfc3339_millis(time).to_string()
+        };
+        let (created, updated) = (time(task.created), time(task.updated));
+        Self { id: task.id.0, text: task.text, done: task.done, created, updated }
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::task::{NewTask, Task, TaskId, Value};
+use super::task::{Edit, NewTask, Task, TaskId};
 
 /// Most texts of one page, in bytes, so that a page of long tasks does not fill the memory. The
 /// first task is always in the page, so that a reader gets on.
@@ -12,7 +12,8 @@ pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Keeps tasks. A write that returned `Ok` survives the death of the process and of the machine.
 ///
-/// A call whose future is dropped may still take effect.
+/// Tasks are numbered from 1 without a gap, in the order in which they appear: who has seen a task
+/// has seen every one with a smaller number. A call whose future is dropped may still take effect.
 pub(super) trait Store: Send + Sync + 'static {
     /// Adds a task. The same key adds one task and returns it as it is now.
     fn add(&self, new: NewTask) -> impl Future<Output = Result<Task, Error>> + Send;
@@ -23,14 +24,14 @@ pub(super) trait Store: Send + Sync + 'static {
     /// One task.
     fn get(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
 
-    /// Replaces a task's text.
-    fn set(&self, id: TaskId, value: Value) -> impl Future<Output = Result<Task, Error>> + Send;
+    /// Changes a task and returns what it is then.
+    fn change(&self, id: TaskId, edit: Edit) -> impl Future<Output = Result<Task, Error>> + Send;
 
     /// Removes a task and returns what it was. Its number is not given again.
     fn remove(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
 
-    /// Whether the store can still take writes, as far as is known without asking it.
-    fn is_open(&self) -> bool;
+    /// Asks the store whether it answers.
+    fn check(&self) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Finishes what was asked for, then lets go of the data. Every later call fails.
     fn close(&self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -64,14 +65,17 @@ pub(super) enum Rest {
 /// A call that did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// There is no such task.
+    /// There has never been such a task.
     #[error("there is no task {0}")]
     Missing(TaskId),
+    /// There was one; its number is not given again.
+    #[error("task {0} was removed")]
+    Removed(TaskId),
     /// The key added a task that was removed since; adding it again is not what the sender wants.
     #[error("this Idempotency-Key added task {0}, which was removed since")]
-    Removed(TaskId),
-    /// The key belongs to another text.
-    #[error("this Idempotency-Key was used with another text: allowed is one key per task")]
+    AddedAndRemoved(TaskId),
+    /// The key belongs to another task.
+    #[error("this Idempotency-Key was used with another task: allowed is one key per task")]
     KeyReused,
     /// Too much is waiting. Nothing was done.
     #[error("too many writes are waiting; nothing was done")]
@@ -85,4 +89,11 @@ pub(super) enum Error {
     /// The store stopped before it said what became of a write.
     #[error("the store stopped; the write may or may not have been done")]
     Unknown,
+}
+
+impl Error {
+    /// The store failed with `error`.
+    pub(super) fn failed(error: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Failed(Arc::new(error))
+    }
 }

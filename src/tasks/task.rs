@@ -6,21 +6,21 @@ use std::time::Duration;
 
 /// The longest text of a task, in bytes. A task is a note: 64 KiB is some 20 pages, and small
 /// enough that a full queue of writes (1,024 of them) fits in memory.
-pub(super) const VALUE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest `Idempotency-Key`, in bytes: room for any UUID, hash or signed token.
 const KEY_BYTES_MAX: usize = 255;
 
 /// The number of a task. Given by the store, counted from 1, never given twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TaskId(pub(super) i64);
 
-/// The text of a task: not blank, at most [`VALUE_BYTES_MAX`] bytes, without U+0000.
+/// The text of a task: not blank, at most [`TEXT_BYTES_MAX`] bytes, without U+0000.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Value(String);
+pub(super) struct Text(String);
 
 /// Names one wish to add a task: the same key never adds two.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct IdempotencyKey(String);
 
 /// A task as the store keeps it.
@@ -29,18 +29,35 @@ pub(super) struct Task {
     /// Its number.
     pub(super) id: TaskId,
     /// Its text.
-    pub(super) value: String,
-    /// When it was added, as the time since 1970.
-    pub(super) created_at: Duration,
+    pub(super) text: String,
+    /// Whether it is done.
+    pub(super) done: bool,
+    /// Counts what it has been: 1 as it was added, one more with each change.
+    pub(super) version: i64,
+    /// When it was added, as the time since 1970, in whole milliseconds.
+    pub(super) created: Duration,
+    /// When it was last changed, likewise; when it was added, if never.
+    pub(super) updated: Duration,
 }
 
 /// A task to be added.
 #[derive(Clone, Debug)]
 pub(super) struct NewTask {
     /// Its text.
-    pub(super) value: Value,
+    pub(super) text: Text,
+    /// Whether it is done already.
+    pub(super) done: bool,
     /// Makes the addition safe to repeat.
     pub(super) key: Option<IdempotencyKey>,
+}
+
+/// What is to become of a task. What is `None` stays as it is.
+#[derive(Clone, Debug)]
+pub(super) struct Edit {
+    /// Its new text.
+    pub(super) text: Option<Text>,
+    /// Whether it is done now.
+    pub(super) done: Option<bool>,
 }
 
 /// A text that names no task.
@@ -50,10 +67,10 @@ pub(super) struct InvalidId(String);
 
 /// A text that no task can have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidValue {
-    #[error("the text is blank: allowed are 1 to {VALUE_BYTES_MAX} bytes, not only spaces")]
+pub(super) enum InvalidText {
+    #[error("the text is blank: allowed are 1 to {TEXT_BYTES_MAX} bytes, not only spaces")]
     Blank,
-    #[error("the text has {0} bytes: allowed are 1 to {VALUE_BYTES_MAX}")]
+    #[error("the text has {0} bytes: allowed are 1 to {TEXT_BYTES_MAX}")]
     TooLong(usize),
     #[error("the text contains U+0000: every other character is allowed")]
     Nul,
@@ -64,24 +81,28 @@ pub(super) enum InvalidValue {
 #[error("Idempotency-Key: allowed are 1 to {KEY_BYTES_MAX} visible ASCII characters, once")]
 pub(super) struct InvalidKey;
 
-impl Value {
+impl Text {
     /// Takes `text` as a task's text, unchanged.
-    pub(super) fn new(text: String) -> Result<Self, InvalidValue> {
+    pub(super) fn new(text: String) -> Result<Self, InvalidText> {
         if text.trim().is_empty() {
-            return Err(InvalidValue::Blank);
+            return Err(InvalidText::Blank);
         }
-        if text.len() > VALUE_BYTES_MAX {
-            return Err(InvalidValue::TooLong(text.len()));
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(InvalidText::TooLong(text.len()));
         }
         // PostgreSQL has no such character in its texts, and every store must accept the same.
         if text.contains('\0') {
-            return Err(InvalidValue::Nul);
+            return Err(InvalidText::Nul);
         }
         Ok(Self(text))
     }
 
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.0
     }
 }
 
@@ -125,18 +146,18 @@ mod tests {
     fn a_text_is_kept_exactly_as_it_was_sent() {
         for text in [" leading", "a:b:c", "pão\n\tcom \"aspas\"", "\u{1f35e}", "'; DROP TABLE task"]
         {
-            assert_eq!(Value::new(text.to_owned()).unwrap().as_str(), text);
+            assert_eq!(Text::new(text.to_owned()).unwrap().as_str(), text);
         }
     }
 
     #[test]
     fn a_text_that_is_not_allowed_is_refused_with_what_is() {
-        let long = "x".repeat(VALUE_BYTES_MAX);
-        assert!(Value::new(long.clone()).is_ok());
-        let error = Value::new(long + "x").unwrap_err();
+        let long = "x".repeat(TEXT_BYTES_MAX);
+        assert!(Text::new(long.clone()).is_ok());
+        let error = Text::new(long + "x").unwrap_err();
         assert_eq!(error.to_string(), "the text has 65537 bytes: allowed are 1 to 65536");
-        assert_eq!(Value::new(" \n".to_owned()), Err(InvalidValue::Blank));
-        assert_eq!(Value::new("a\0b".to_owned()), Err(InvalidValue::Nul));
+        assert_eq!(Text::new(" \n".to_owned()), Err(InvalidText::Blank));
+        assert_eq!(Text::new("a\0b".to_owned()), Err(InvalidText::Nul));
     }
 
     #[test]

@@ -80,7 +80,12 @@ fn one_value_that_fails_does_not_keep_the_others_from_being_tried() {
     let output = client(&service, &["task", "add", "--json", "a", "", "b", "c"]);
     assert_eq!(output.status.code(), Some(1));
     let printed: Value = serde_json::from_str(stdout(&output)).unwrap();
-    let values: Vec<_> = printed.as_array().unwrap().iter().map(|it| &it["value"]).collect();
+    let values: Vec<_> = printed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.get("text").or(it.get("value")).unwrap())
+        .collect();
     assert_eq!(values, ["a", "", "b", "c"]);
     assert!(printed[1]["error"].as_str().unwrap().contains("1 to 65536 bytes"));
     let said = stderr(&output);
@@ -97,14 +102,14 @@ fn json_is_for_programs() {
     };
     assert_eq!(printed(&["tarefa", "listar", "--json"]), json!([]));
     let added = printed(&["tarefa", "--json", "adicionar", "a\nb", "c"]);
-    assert_eq!((&added[0]["value"], &added[1]["id"]), (&json!("a\nb"), &json!(2)));
+    assert_eq!((&added[0]["text"], &added[1]["id"]), (&json!("a\nb"), &json!(2)));
     assert_eq!(printed(&["task", "list", "--json"]), added);
     assert_eq!(printed(&["task", "get", "1", "--json"]), added[0]);
     assert_eq!(
         printed(&["task", "get", "9", "--json"]),
         json!({"id": 9, "error": "does not exist"})
     );
-    assert_eq!(printed(&["task", "set", "1", "x", "--json"])["value"], "x");
+    assert_eq!(printed(&["task", "set", "1", "x", "--json"])["text"], "x");
     let removed = json!([{"id": 1, "removed": true}, {"id": 9, "error": "não existe"}]);
     assert_eq!(printed(&["tarefa", "apagar", "1", "9", "--json"]), removed);
 }
@@ -115,11 +120,11 @@ fn a_list_of_many_pages_is_whole() {
     let service = Service::start(folder.path());
     let connection = Connection::open(folder.path().join("tasks.db")).unwrap();
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
-                INSERT INTO task (value, created_at) SELECT 't' || i, 0 FROM n";
+                INSERT INTO task (text, created_at) SELECT 't' || i, 0 FROM n";
     assert_eq!(connection.execute(many, []).unwrap(), 2500);
     let output = client(&service, &["task", "list", "--json"]);
     let printed: Vec<Value> = serde_json::from_str(stdout(&output)).unwrap();
-    let values: Vec<_> = printed.iter().map(|task| task["value"].as_str().unwrap()).collect();
+    let values: Vec<_> = printed.iter().map(|task| task["text"].as_str().unwrap()).collect();
     let expected: Vec<_> = (1..=2500).map(|number| format!("t{number}")).collect();
     assert_eq!(values, expected);
 

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "here a panic is the report")]
 
 mod client;
+mod database;
 mod durability;
 mod original;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod routes;
 mod store;
 mod support;

@@ -28,17 +28,17 @@ fn the_recorded_requests_are_understood_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let service = Service::start(folder.path());
         let added = play(&service, base, ADD);
-        assert_eq!((added.status, &added.json()["value"]), (201, &json!("comprar pao")));
+        assert_eq!((added.status, &added.json()["text"]), (201, &json!("comprar pao")));
         let added = play(&service, base, ADD_ACCENTS);
-        assert_eq!((added.status, &added.json()["value"]), (201, &json!("pão: \"café\" às 8:30")));
+        assert_eq!((added.status, &added.json()["text"]), (201, &json!("pão: \"café\" às 8:30")));
 
         assert_eq!(play(&service, base, LIST).status, 200);
         let got = play(&service, base, GET);
-        assert_eq!((got.status, &got.json()["value"]), (200, &json!("comprar pao")));
+        assert_eq!((got.status, &got.json()["text"]), (200, &json!("comprar pao")));
         assert_eq!(play(&service, base, SET).status, 200);
-        assert_eq!(service.get("/Tarefa/1").json()["value"], "comprar pão & leite = 2");
+        assert_eq!(service.get("/Tarefa/1").json()["text"], "comprar pão & leite = 2");
         assert_eq!(play(&service, base, REMOVE).status, 204);
-        assert_eq!(play(&service, base, GET).status, 404);
+        assert_eq!(play(&service, base, GET).status, 410);
         assert_eq!(service.values(), ["pão: \"café\" às 8:30"]);
     }
 }
@@ -48,7 +48,7 @@ fn the_originals_string_loses_nothing_after_its_second_colon() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path());
     let answer = service.ask("POST", "/", JSON, r#""value\":às 8:30: pão""#);
-    assert_eq!(answer.json()["value"], "às 8:30: pão");
+    assert_eq!(answer.json()["text"], "às 8:30: pão");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn the_originals_library_gets_along_with_the_service() {
         assert_eq!(service.values(), ["a=b & ção", "leite"]);
         assert_eq!(tarefa(&["apagar", ids[0]]), "204");
         assert_eq!(tarefa(&["apagar", ids[1]]), "204");
-        assert_eq!(tarefa(&["buscar", ids[0]]), "404");
+        assert_eq!(tarefa(&["buscar", ids[0]]), "410");
         drop(calls);
         assert!(client.wait().unwrap().success());
     }

@@ -1,19 +1,29 @@
 //! Every route, and every way to use one wrongly.
 
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::{Answer, JSON, Service};
+use crate::support::{Answer, JSON, Service, on_both_stores};
 
 /// Headers, body, the status of the answer, and what it says.
 type Refused<'a> = (&'a str, &'a str, u16, &'a str);
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-fn start() -> (TempDir, Service) {
-    let folder = tempfile::tempdir().unwrap();
-    let service = Service::start(folder.path());
-    (folder, service)
+on_both_stores! {
+    it_says_that_it_is_up,
+    a_task_is_added_read_changed_and_removed_under_every_name_of_the_resource,
+    a_task_that_was_received_can_be_sent_back,
+    a_change_leaves_alone_what_it_does_not_name,
+    what_curl_sends_without_a_content_type_of_its_own_is_understood,
+    a_body_that_is_no_task_is_refused_with_what_is_allowed,
+    the_longest_text_fits_however_it_is_written,
+    a_body_that_is_too_long_is_refused_before_it_is_read,
+    a_form_names_the_task_that_it_changes,
+    what_is_not_there_is_not_found,
+    a_method_that_is_not_allowed_is_told_which_are,
+    a_list_comes_in_pages,
+    a_page_of_long_texts_is_shorter,
+    a_key_adds_one_task_however_often_it_is_sent,
 }
 
 /// The answer is a problem that says all of `words`.
@@ -27,9 +37,7 @@ fn assert_problem(answer: &Answer, status: u16, words: &[&str]) {
     assert!(words.iter().all(|word| detail.contains(word)), "{detail}");
 }
 
-#[test]
-fn it_says_that_it_is_up() {
-    let (_folder, service) = start();
+fn it_says_that_it_is_up(service: &Service) {
     for path in ["/", "/healthcheck/", "/healthcheck"] {
         let answer = service.get(path);
         assert_eq!((answer.status, answer.body.as_str()), (200, "200"), "{path}");
@@ -37,77 +45,86 @@ fn it_says_that_it_is_up() {
     }
     // Whoever asks for JSON gets the same: `/` is the health check of load balancers.
     assert_eq!(service.ask("GET", "/", "Accept: application/json\r\n", "").body, "200");
-    let line = &service.line;
-    assert!(line.starts_with("tasks: listening on http://127.0.0.1:"), "{line}");
-    assert!(
-        line.trim_end().ends_with("/tasks.db") && line.contains(", store sqlite:///"),
-        "{line}"
-    );
 }
 
-#[test]
-fn a_task_is_added_read_changed_and_removed_under_every_name_of_the_resource() {
-    let (_folder, service) = start();
+fn a_task_is_added_read_changed_and_removed_under_every_name_of_the_resource(service: &Service) {
     for (id, (list, end)) in (1..).zip([("/Tarefa/", ""), ("/Tarefa", "/"), ("/", ""), ("/", "/")])
     {
         let one = format!("{}/{id}{end}", list.trim_end_matches('/'));
-        let added = service.ask("POST", list, JSON, r#"{"value":"comprar pão"}"#);
+        let added = service.ask("POST", list, JSON, r#"{"text":"comprar pão"}"#);
         assert_eq!(
             (added.status, added.header("location")),
             (201, Some(&*format!("/Tarefa/{id}")))
         );
-        let created = added.json()["created_at"].as_str().unwrap().to_owned();
+        let created = added.json()["created"].as_str().unwrap().to_owned();
         assert!(humantime::parse_rfc3339(&created).is_ok(), "{created}");
-        let task = json!({ "id": id, "value": "comprar pão", "created_at": created });
+        let task = json!({
+            "id": id, "text": "comprar pão", "done": false, "created": created, "updated": created,
+        });
         assert_eq!(added.json(), task);
         assert_eq!(service.get(&one).json(), task);
 
-        let changed = service.ask("PUT", &one, JSON, r#"{"value":"feito"}"#);
-        assert_eq!((changed.status, &changed.json()["value"]), (200, &json!("feito")));
+        let changed = service.ask("PUT", &one, JSON, r#"{"text":"feito"}"#);
+        assert_eq!((changed.status, &changed.json()["text"]), (200, &json!("feito")));
         assert_eq!(service.get(&one).json(), changed.json());
 
         let removed = service.ask("DELETE", &one, "", "");
         assert_eq!((removed.status, removed.body.as_str()), (204, ""));
-        assert_problem(&service.get(&one), 404, &[&format!("no task {id}")]);
-        assert_problem(&service.ask("DELETE", &one, "", ""), 404, &["no task"]);
-        assert_problem(&service.ask("PUT", &one, JSON, r#"{"value":"x"}"#), 404, &["no task"]);
+        let gone = format!("task {id} was removed");
+        assert_problem(&service.get(&one), 410, &[&gone]);
+        assert_problem(&service.ask("DELETE", &one, "", ""), 410, &[&gone]);
+        for method in ["PUT", "PATCH"] {
+            let answer = service.ask(method, &one, JSON, r#"{"text":"x"}"#);
+            assert_problem(&answer, 410, &[&gone]);
+        }
     }
 }
 
-#[test]
-fn a_task_that_was_received_can_be_sent_back() {
-    let (_folder, service) = start();
+fn a_task_that_was_received_can_be_sent_back(service: &Service) {
     service.add("x");
-    let task = service.get("/Tarefa/1").body.replace("\"x\"", "\"y\"");
-    let answer = service.ask("PUT", "/Tarefa/1", JSON, &task);
-    assert_eq!(answer.json()["value"], "y");
+    let task = service.get("/Tarefa/1").body.replace("\"x\"", "\"y\"").replace("false", "true");
+    let answer = service.ask("PUT", "/Tarefa/1", JSON, &task).json();
+    assert_eq!((&answer["text"], &answer["done"]), (&json!("y"), &json!(true)));
 }
 
-#[test]
-fn what_curl_sends_without_a_content_type_of_its_own_is_understood() {
-    let (_folder, service) = start();
+fn a_change_leaves_alone_what_it_does_not_name(service: &Service) {
+    service.add("x");
+    let change = |method, body| {
+        let task = service.ask(method, "/Tarefa/1", JSON, body).json();
+        (task["text"].as_str().unwrap().to_owned(), task["done"].as_bool().unwrap())
+    };
+    assert_eq!(change("PATCH", r#"{"done":true}"#), ("x".into(), true));
+    assert_eq!(change("PATCH", r#"{"text":"y"}"#), ("y".into(), true));
+    assert_eq!(change("PUT", r#"{"text":"z"}"#), ("z".into(), true));
+    assert_eq!(change("PATCH", "{}"), ("z".into(), true));
+    assert_eq!(change("PUT", r#"{"text":"z","done":false}"#), ("z".into(), false));
+    let task = service.get("/Tarefa/1").json();
+    assert!(task["updated"].as_str() >= task["created"].as_str(), "{task}");
+    let answer = service.ask("PUT", "/Tarefa/1", JSON, r#"{"done":true}"#);
+    assert_problem(&answer, 422, &["`text` is missing"]);
+}
+
+fn what_curl_sends_without_a_content_type_of_its_own_is_understood(service: &Service) {
     for (headers, body) in
         [(FORM, r#"{"value":"a & b"}"#), (FORM, "value=a+%26+b"), ("", r#" {"value":"a & b"}"#)]
     {
         let answer = service.ask("POST", "/Tarefa/", headers, body);
-        assert_eq!(answer.json()["value"], "a & b", "{body}");
+        assert_eq!(answer.json()["text"], "a & b", "{body}");
     }
-    assert_eq!(service.ask("PUT", "/Tarefa/1", FORM, "value=c").json()["value"], "c");
+    assert_eq!(service.ask("PUT", "/Tarefa/1", FORM, "value=c").json()["text"], "c");
 }
 
-#[test]
-fn a_body_that_is_no_task_is_refused_with_what_is_allowed() {
-    let (_folder, service) = start();
+fn a_body_that_is_no_task_is_refused_with_what_is_allowed(service: &Service) {
     service.add("kept");
     let long = json!({ "value": "x".repeat(65_537) }).to_string();
     let cases: &[Refused<'_>] = &[
-        (JSON, "", 400, "{\"value\":\"TEXT\"}"),
-        (JSON, "{\"value\":", 400, "{\"value\":\"TEXT\"}"),
-        (JSON, "value=x", 400, "{\"value\":\"TEXT\"}"),
-        (JSON, "{}", 422, "missing field `value`"),
+        (JSON, "", 400, "{\"text\":\"TEXT\"}"),
+        (JSON, "{\"value\":", 400, "{\"text\":\"TEXT\"}"),
+        (JSON, "value=x", 400, "{\"text\":\"TEXT\"}"),
+        (JSON, "{}", 422, "`text` is missing"),
         (JSON, "{\"value\":7}", 422, "expected a string"),
-        (JSON, "[\"x\"]", 422, "{\"value\":\"TEXT\"}"),
-        (JSON, "{\"value\":\"\\ud800\"}", 400, "{\"value\":\"TEXT\"}"),
+        (JSON, "[\"x\"]", 422, "{\"text\":\"TEXT\"}"),
+        (JSON, "{\"value\":\"\\ud800\"}", 400, "{\"text\":\"TEXT\"}"),
         (JSON, "{\"value\":\"\"}", 422, "1 to 65536 bytes"),
         (JSON, "{\"value\":\" \\n\"}", 422, "1 to 65536 bytes"),
         (JSON, "{\"value\":\"a\\u0000\"}", 422, "U+0000"),
@@ -115,9 +132,9 @@ fn a_body_that_is_no_task_is_refused_with_what_is_allowed() {
         (JSON, "\"no colon\"", 422, "value\":TEXT"),
         (JSON, "\"value\\\":\"", 422, "1 to 65536 bytes"),
         (FORM, "a=b&c=d", 422, "%26"),
-        (FORM, "x", 422, "value=TEXT"),
+        (FORM, "x", 422, "text=TEXT"),
         (FORM, "value=%FF", 400, "UTF-8"),
-        ("", "", 422, "value=TEXT"),
+        ("", "", 422, "text=TEXT"),
         ("Content-Type: text/plain\r\n", "x", 415, "application/json"),
         ("Content-Type: multipart/form-data; boundary=x\r\n", "x", 415, "application/json"),
     ];
@@ -130,35 +147,27 @@ fn a_body_that_is_no_task_is_refused_with_what_is_allowed() {
     assert_eq!(service.values(), ["kept"]);
 }
 
-#[test]
-fn the_longest_text_fits_however_it_is_written() {
-    let (_folder, service) = start();
+fn the_longest_text_fits_however_it_is_written(service: &Service) {
     let escaped = format!("{{\"value\":\"{}\"}}", "\\u0041".repeat(65_536));
     let answer = service.ask("POST", "/Tarefa/", JSON, &escaped);
-    assert_eq!(answer.json()["value"], "A".repeat(65_536));
+    assert_eq!(answer.json()["text"], "A".repeat(65_536));
 }
 
-#[test]
-fn a_body_that_is_too_long_is_refused_before_it_is_read() {
-    let (_folder, service) = start();
+fn a_body_that_is_too_long_is_refused_before_it_is_read(service: &Service) {
     let headers = format!("{JSON}Content-Length: 1000000000\r\nConnection: close\r\n\r\n");
     let head = format!("POST /Tarefa/ HTTP/1.1\r\nHost: tasks\r\n{headers}");
     let answer = crate::support::exchange(service.address, head.as_bytes());
     assert_problem(&answer, 413, &["394240 bytes"]);
 }
 
-#[test]
-fn a_form_names_the_task_that_it_changes() {
-    let (_folder, service) = start();
+fn a_form_names_the_task_that_it_changes(service: &Service) {
     service.add("one");
     let answer = service.ask("PUT", "/Tarefa/1", FORM, "2=x");
-    assert_problem(&answer, 422, &["`1=TEXT`", "`value=TEXT`"]);
+    assert_problem(&answer, 422, &["`1=TEXT`", "`text=TEXT`"]);
     assert_eq!(service.values(), ["one"]);
 }
 
-#[test]
-fn what_is_not_there_is_not_found() {
-    let (_folder, service) = start();
+fn what_is_not_there_is_not_found(service: &Service) {
     for id in ["0", "1", "9223372036854775807"] {
         assert_problem(&service.get(&format!("/Tarefa/{id}")), 404, &["there is no task", id]);
     }
@@ -172,12 +181,14 @@ fn what_is_not_there_is_not_found() {
     assert_eq!(service.get("/Tarefa/%FF").status, 400);
 }
 
-#[test]
-fn a_method_that_is_not_allowed_is_told_which_are() {
-    let (_folder, service) = start();
+fn a_method_that_is_not_allowed_is_told_which_are(service: &Service) {
     for (paths, refused, allowed) in [
         (&["/", "/Tarefa", "/Tarefa/"][..], &["PUT", "DELETE", "PATCH"][..], "GET,HEAD,POST"),
-        (&["/1", "/1/", "/Tarefa/1", "/Tarefa/1/"], &["POST", "PATCH"], "GET,HEAD,PUT,DELETE"),
+        (
+            &["/1", "/1/", "/Tarefa/1", "/Tarefa/1/"],
+            &["POST", "OPTIONS"],
+            "GET,HEAD,PUT,PATCH,DELETE",
+        ),
         (&["/healthcheck", "/healthcheck/"], &["POST", "DELETE", "OPTIONS"], "GET,HEAD"),
     ] {
         for (path, method) in paths.iter().flat_map(|path| refused.iter().map(move |it| (path, it)))
@@ -189,9 +200,7 @@ fn a_method_that_is_not_allowed_is_told_which_are() {
     }
 }
 
-#[test]
-fn a_list_comes_in_pages() {
-    let (_folder, service) = start();
+fn a_list_comes_in_pages(service: &Service) {
     assert_eq!(
         (service.get("/Tarefa/").body.as_str(), service.get("/Tarefa/").next_page()),
         ("[]", None)
@@ -217,9 +226,7 @@ fn a_list_comes_in_pages() {
     assert_problem(&service.get("/Tarefa/?limt=5"), 400, &["`limt`", "`limit` and `after`"]);
 }
 
-#[test]
-fn a_page_of_long_texts_is_shorter() {
-    let (_folder, service) = start();
+fn a_page_of_long_texts_is_shorter(service: &Service) {
     for _ in 0..20 {
         service.add(&"x".repeat(65_536));
     }
@@ -229,9 +236,7 @@ fn a_page_of_long_texts_is_shorter() {
     assert_eq!(service.values().len(), 20);
 }
 
-#[test]
-fn a_key_adds_one_task_however_often_it_is_sent() {
-    let (_folder, service) = start();
+fn a_key_adds_one_task_however_often_it_is_sent(service: &Service) {
     let add = |key: &str, value: &str| {
         let headers = format!("{JSON}Idempotency-Key: {key}\r\n");
         service.ask("POST", "/Tarefa/", &headers, &json!({ "value": value }).to_string())
@@ -241,11 +246,11 @@ fn a_key_adds_one_task_however_often_it_is_sent() {
     assert_eq!((again.status, again.header("location")), (201, Some("/Tarefa/1")));
     assert_eq!(first.json(), again.json());
     assert_eq!(add("k-2", "x").json()["id"], 2);
-    assert_problem(&add("k-2", "y"), 422, &["another text"]);
+    assert_problem(&add("k-2", "y"), 422, &["another task"]);
 
     // The text as it is now, although the key was sent with the one before.
     service.ask("PUT", "/Tarefa/2", JSON, r#"{"value":"z"}"#);
-    assert_eq!(add("k-2", "x").json()["value"], "z");
+    assert_eq!(add("k-2", "x").json()["text"], "z");
     service.ask("DELETE", "/Tarefa/2", "", "");
     assert_problem(&add("k-2", "x"), 410, &["task 2", "removed"]);
     assert_eq!(service.values(), ["x"]);

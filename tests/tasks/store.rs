@@ -18,6 +18,14 @@ fn assert_refused(file: &Path, words: &[&str]) {
 }
 
 #[test]
+fn the_first_line_says_where_it_listens_and_what_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = Service::start(folder.path()).line.clone();
+    assert!(line.starts_with("tasks: listening on http://127.0.0.1:"), "{line}");
+    assert!(line.contains(", store sqlite:///") && line.ends_with("/tasks.db\n"), "{line}");
+}
+
+#[test]
 fn a_second_service_on_one_file_says_who_has_it_and_fails() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path());
@@ -68,7 +76,7 @@ fn a_place_that_cannot_be_a_file_is_refused() {
 
 #[test]
 fn a_wrong_store_is_bad_usage() {
-    for store in ["postgres://localhost/tasks", "tasks.db", "sqlite://", ""] {
+    for store in ["mysql://localhost/tasks", "tasks.db", "sqlite://", ""] {
         let output = run(&mut cloudaps(&["tasks", "--listen", "127.0.0.1:0", "--store", store]));
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(64), "{said}");

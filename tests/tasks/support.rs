@@ -58,6 +58,11 @@ impl Service {
         Self::spawn(&mut serve(&folder.join("tasks.db"), &address.to_string()))
     }
 
+    /// Starts the service over the tasks in this store.
+    pub(crate) fn over(store: &str) -> Self {
+        Self::spawn(&mut cloudaps(&["tasks", "--listen", ANY, "--store", store]))
+    }
+
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -89,7 +94,7 @@ impl Service {
 
     /// Adds a task and returns its number.
     pub(crate) fn add(&self, value: &str) -> i64 {
-        let body = serde_json::json!({ "value": value }).to_string();
+        let body = serde_json::json!({ "text": value }).to_string();
         let answer = self.ask("POST", "/Tarefa/", JSON, &body);
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.json()["id"].as_i64().unwrap()
@@ -102,7 +107,7 @@ impl Service {
         while let Some(path) = next {
             let answer = self.get(&path);
             let tasks = answer.json();
-            let texts = tasks.as_array().unwrap().iter().map(|task| task["value"].as_str());
+            let texts = tasks.as_array().unwrap().iter().map(|task| task["text"].as_str());
             values.extend(texts.map(|text| text.unwrap().to_owned()));
             next = answer.next_page();
         }
@@ -230,3 +235,26 @@ pub(crate) fn stdout(output: &Output) -> &str {
 pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
+
+/// Makes tests of functions that take a service: each one over SQLite and over PostgreSQL.
+macro_rules! on_both_stores {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$name(&$crate::support::Service::start(folder.path()));
+            })*
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $name() {
+                let Some(postgres) = $crate::postgres::Postgres::start() else { return };
+                super::$name(&$crate::support::Service::over(&postgres.url()));
+            })*
+        }
+    };
+}
+
+pub(crate) use on_both_stores;

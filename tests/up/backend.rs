@@ -89,7 +89,7 @@ fn tasks(at: SocketAddr) -> BTreeMap<String, u32> {
     let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
     let mut found = BTreeMap::new();
     for task in list.as_array().unwrap() {
-        *found.entry(task["value"].as_str().unwrap().to_owned()).or_default() += 1;
+        *found.entry(task["text"].as_str().unwrap().to_owned()).or_default() += 1;
     }
     found
 }

@@ -98,7 +98,7 @@ impl Worker {
         let prefix = self.plan.posts.as_ref().filter(|_| number.is_multiple_of(POST_EVERY));
         let (kind, method, path, body) = match prefix {
             Some(prefix) => {
-                let body = serde_json::json!({ "value": name(prefix, number) }).to_string();
+                let body = serde_json::json!({ "text": name(prefix, number) }).to_string();
                 (Kind::Post, Method::POST, TASKS, Bytes::from(body))
             }
             None => (Kind::Get, Method::GET, self.plan.path.as_str(), Bytes::new()),

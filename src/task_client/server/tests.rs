@@ -17,7 +17,8 @@ enum Script {
 
 use Script::{Answer as Say, HangUp};
 
-const TASK: &str = r#"{"id":7,"value":"x","created_at":"2026-01-02T03:04:05.678Z"}"#;
+const TASK: &str = r#"{"id":7,"text":"x","done":false,"created":"2026-01-02T03:04:05.678Z",
+    "updated":"2026-01-02T03:04:05.678Z"}"#;
 const PROBLEM: &str = r#"{"title":"t","status":404,"detail":"there is no task 7"}"#;
 
 /// A service that plays `scripts`, one per connection, and tells what it was sent.
@@ -69,7 +70,7 @@ fn an_addition_is_tried_again_with_the_same_key() {
     let key = header(&requests[0], "idempotency-key").unwrap();
     assert!(key.len() > 32, "{key}");
     assert!(requests.iter().all(|request| header(request, "idempotency-key") == Some(key)));
-    assert!(requests.iter().all(|request| request.ends_with("\r\n\r\n{\"value\":\"x\"}")));
+    assert!(requests.iter().all(|request| request.ends_with("\r\n\r\n{\"text\":\"x\"}")));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn two_additions_have_two_keys() {
 
 #[test]
 fn a_removal_whose_answer_was_lost_counts_when_the_task_is_gone() {
-    let (url, service) = service(&[HangUp, Say("404 Not Found", PROBLEM)]);
+    let (url, service) = service(&[HangUp, Say("410 Gone", PROBLEM)]);
     client(url).remove(7).unwrap();
     service.join().unwrap();
 }

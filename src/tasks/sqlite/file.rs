@@ -15,7 +15,8 @@ const HEADER: &[u8] = b"SQLite format 3\0";
 
 /// What brings a database from version `i` to `i + 1` (`PRAGMA user_version`). Only ever appended
 /// to: files of every version are out there.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     -- AUTOINCREMENT: the number of a removed task is not given again.
     CREATE TABLE task (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -30,7 +31,15 @@ const MIGRATIONS: &[&str] = &["
         created_at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX idempotency_by_age ON idempotency (created_at);
-"];
+",
+    "
+    ALTER TABLE task RENAME COLUMN value TO text;
+    ALTER TABLE task ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE task ADD COLUMN version INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE task ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+    UPDATE task SET updated_at = created_at;
+",
+];
 
 /// How long to wait for somebody else's lock on the database: a person's `sqlite3`, a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

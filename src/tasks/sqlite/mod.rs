@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use self::file::DataLock;
 pub(super) use self::file::OpenError;
 use self::readers::Readers;
-use self::writer::{Change, Writer};
+use super::change::{self, Change};
+use super::queue::{Writer, queue};
 use super::store::{Error, Listed, Page, Store};
-use super::task::{NewTask, Task, TaskId, Value};
+use super::task::{Edit, NewTask, Task, TaskId};
 
 /// An open database, which no other service has open.
 pub(super) struct SqliteStore {
@@ -31,7 +32,8 @@ impl SqliteStore {
         let lock = DataLock::take(&path)?;
         let connection = file::open(&path)?;
         let readers = Readers::open(&path)?;
-        let writer = Writer::start(connection).map_err(OpenError::Thread)?;
+        let (writer, queue) = queue();
+        writer::start(connection, queue).map_err(OpenError::Thread)?;
         Ok(Self { path, writer, readers, _lock: lock })
     }
 
@@ -51,20 +53,26 @@ impl Store for SqliteStore {
     }
 
     async fn get(&self, id: TaskId) -> Result<Task, Error> {
-        let found = self.readers.read(move |connection| statements::get(connection, id)).await?;
-        found.ok_or(Error::Missing(id))
+        let found = self.readers.read(move |connection| match statements::get(connection, id)? {
+            Some(task) => Ok(Ok(task)),
+            None => statements::last(connection).map(|last| Err(change::absent(id, last))),
+        });
+        found.await?
     }
 
-    async fn set(&self, id: TaskId, value: Value) -> Result<Task, Error> {
-        self.writer.write(Change::Set(id, value)).await
+    async fn change(&self, id: TaskId, edit: Edit) -> Result<Task, Error> {
+        self.writer.write(Change::Edit(id, edit)).await
     }
 
     async fn remove(&self, id: TaskId) -> Result<Task, Error> {
         self.writer.write(Change::Remove(id)).await
     }
 
-    fn is_open(&self) -> bool {
-        self.writer.is_running()
+    async fn check(&self) -> Result<(), Error> {
+        if !self.writer.is_running() {
+            return Err(Error::Closed);
+        }
+        self.readers.read(statements::last).await.map(drop)
     }
 
     async fn close(&self) -> Result<(), Error> {

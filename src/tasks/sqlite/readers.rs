@@ -46,10 +46,9 @@ impl Readers {
         let read = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let lease = Lease::take(idle);
-            query(lease.connection.as_ref().ok_or(Error::Closed)?)
-                .map_err(|error| Error::Failed(Arc::new(error)))
+            query(lease.connection.as_ref().ok_or(Error::Closed)?).map_err(Error::failed)
         });
-        read.await.map_err(|error| Error::Failed(Arc::new(error)))?
+        read.await.map_err(Error::failed)?
     }
 
     /// Waits for the reads that run, refuses the others, and closes the connections.

@@ -1,32 +1,35 @@
 //! What is asked of the database. No transaction begins or ends here.
-//!
-//! A change returns two results: the outer one is the store's failure, which undoes the whole
-//! transaction; the inner one is the answer to this change alone.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::store::{Error, Listed, PAGE_BYTES_MAX, Page, Rest};
-use super::super::task::{IdempotencyKey, NewTask, Task, TaskId, Value};
-
-/// How long a key is remembered: longer than anybody keeps trying.
-const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+use super::super::change::{self, Change, KEY_LIFETIME, Known, Use, Writes};
+use super::super::store::{Listed, PAGE_BYTES_MAX, Page, Rest};
+use super::super::task::{IdempotencyKey, Task, TaskId};
 
 /// Old keys that each new one takes away. Two, so that they grow fewer.
-const KEYS_FORGOTTEN: i64 = 2;
-
-type Answer = rusqlite::Result<Result<Task, Error>>;
+const KEYS_FORGOTTEN: usize = 2;
 
 pub(super) fn get(connection: &Connection, id: TaskId) -> rusqlite::Result<Option<Task>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, value, created_at FROM task WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, text, done, version, created_at, updated_at FROM task WHERE id = ?1",
+    )?;
     statement.query_row([id.0], task).optional()
+}
+
+/// The greatest number that was ever given; 0 before the first.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<TaskId> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'task'")?;
+    let last = statement.query_row([], |row| row.get(0)).optional()?;
+    Ok(TaskId(last.unwrap_or(0)))
 }
 
 pub(super) fn list(connection: &Connection, page: Page) -> rusqlite::Result<Listed> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, value, created_at FROM task WHERE id > ?1 ORDER BY id LIMIT ?2",
+        "SELECT id, text, done, version, created_at, updated_at FROM task
+         WHERE id > ?1 ORDER BY id LIMIT ?2",
     )?;
     // One more than asked for tells whether there are more.
     let mut rows = statement.query(params![page.after.0, page.limit as i64 + 1])?;
@@ -34,7 +37,7 @@ pub(super) fn list(connection: &Connection, page: Page) -> rusqlite::Result<List
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let task = task(row)?;
-        bytes += task.value.len();
+        bytes += task.text.len();
         if tasks.len() == page.limit || (bytes > PAGE_BYTES_MAX && !tasks.is_empty()) {
             return Ok(Listed { tasks, rest: Rest::More });
         }
@@ -43,81 +46,136 @@ pub(super) fn list(connection: &Connection, page: Page) -> rusqlite::Result<List
     Ok(Listed { tasks, rest: Rest::None })
 }
 
-pub(super) fn add(connection: &Connection, new: &NewTask, now: Duration) -> Answer {
-    let Some(key) = &new.key else { return insert(connection, &new.value, now).map(Ok) };
-    if let Some((id, fingerprint)) = used(connection, key)? {
-        if fingerprint != fingerprint_of(new.value.as_str()) {
-            return Ok(Err(Error::KeyReused));
+/// What the database has of what `changes` are about.
+pub(super) fn look_up(
+    connection: &Connection,
+    changes: &[Change],
+    now: Duration,
+) -> rusqlite::Result<Known> {
+    let mut known = Known { last: last(connection)?, ..Known::default() };
+    let mut ids = change::named(changes);
+    for key in change::keys(changes) {
+        if let Some(used) = used(connection, key, now)? {
+            ids.push(used.task);
+            known.keys.insert(key.clone(), used);
         }
-        return Ok(get(connection, id)?.ok_or(Error::Removed(id)));
     }
-    let task = insert(connection, &new.value, now)?;
-    remember(connection, key, &task, now)?;
-    Ok(Ok(task))
+    for id in ids {
+        known.tasks.extend(get(connection, id)?.map(|task| (id, task)));
+    }
+    Ok(known)
 }
 
-pub(super) fn set(connection: &Connection, id: TaskId, value: &Value) -> Answer {
+pub(super) fn write(
+    connection: &Connection,
+    writes: &Writes,
+    now: Duration,
+) -> rusqlite::Result<()> {
+    for task in &writes.added {
+        insert(connection, task)?;
+    }
+    for task in &writes.changed {
+        update(connection, task)?;
+    }
+    for id in &writes.removed {
+        connection.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute([id.0])?;
+    }
+    if let Some(last) = writes.last {
+        set_last(connection, last)?;
+    }
+    forget(connection, writes.keys.len() * KEYS_FORGOTTEN, now)?;
+    for (key, used) in &writes.keys {
+        remember(connection, key, used, now)?;
+    }
+    Ok(())
+}
+
+fn insert(connection: &Connection, task: &Task) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "UPDATE task SET value = ?2 WHERE id = ?1 RETURNING id, value, created_at",
+        "INSERT INTO task (id, text, done, version, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let changed = statement.query_row(params![id.0, value.as_str()], task).optional()?;
-    Ok(changed.ok_or(Error::Missing(id)))
+    let (created, updated) = (milliseconds(task.created), milliseconds(task.updated));
+    statement.execute(params![task.id.0, task.text, task.done, task.version, created, updated])?;
+    Ok(())
 }
 
-pub(super) fn remove(connection: &Connection, id: TaskId) -> Answer {
-    let mut statement = connection
-        .prepare_cached("DELETE FROM task WHERE id = ?1 RETURNING id, value, created_at")?;
-    Ok(statement.query_row([id.0], task).optional()?.ok_or(Error::Missing(id)))
-}
-
-fn insert(connection: &Connection, value: &Value, now: Duration) -> rusqlite::Result<Task> {
+fn update(connection: &Connection, task: &Task) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO task (value, created_at) VALUES (?1, ?2) RETURNING id, value, created_at",
+        "UPDATE task SET text = ?2, done = ?3, version = ?4, updated_at = ?5 WHERE id = ?1",
     )?;
-    statement.query_row(params![value.as_str(), milliseconds(now)], task)
+    let updated = milliseconds(task.updated);
+    statement.execute(params![task.id.0, task.text, task.done, task.version, updated])?;
+    Ok(())
 }
 
-/// The task that the key added, and what its text was then.
-fn used(connection: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Option<(TaskId, i64)>> {
+/// SQLite counts what is inserted; here it is told of numbers that left no task behind, too.
+fn set_last(connection: &Connection, last: TaskId) -> rusqlite::Result<()> {
     let mut statement =
-        connection.prepare_cached("SELECT task, fingerprint FROM idempotency WHERE key = ?1")?;
-    statement.query_row([key.as_str()], |row| Ok((TaskId(row.get(0)?), row.get(1)?))).optional()
+        connection.prepare_cached("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'task'")?;
+    if statement.execute([last.0])? == 0 {
+        connection
+            .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('task', ?1)", [last.0])?;
+    }
+    Ok(())
+}
+
+/// What the key was used for, while that is remembered.
+fn used(
+    connection: &Connection,
+    key: &IdempotencyKey,
+    now: Duration,
+) -> rusqlite::Result<Option<Use>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT task, fingerprint FROM idempotency WHERE key = ?1 AND created_at >= ?2",
+    )?;
+    let used = |row: &Row<'_>| Ok(Use { task: TaskId(row.get(0)?), fingerprint: row.get(1)? });
+    statement.query_row(params![key.as_str(), oldest(now)], used).optional()
 }
 
 fn remember(
     connection: &Connection,
     key: &IdempotencyKey,
-    task: &Task,
+    used: &Use,
     now: Duration,
 ) -> rusqlite::Result<()> {
-    let oldest = milliseconds(now.saturating_sub(KEY_LIFETIME));
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency (key, task, fingerprint, created_at)
+         VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let now = milliseconds(now);
+    statement.execute(params![key.as_str(), used.task.0, used.fingerprint, now])?;
+    Ok(())
+}
+
+/// Takes away at most so many keys that are too old to be remembered.
+fn forget(connection: &Connection, count: usize, now: Duration) -> rusqlite::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
     let mut statement = connection.prepare_cached(
         "DELETE FROM idempotency WHERE key IN (
              SELECT key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
     )?;
-    statement.execute([oldest, KEYS_FORGOTTEN])?;
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO idempotency (key, task, fingerprint, created_at) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    let fingerprint = fingerprint_of(&task.value);
-    statement.execute(params![key.as_str(), task.id.0, fingerprint, milliseconds(now)])?;
+    statement.execute(params![oldest(now), count as i64])?;
     Ok(())
 }
 
-/// FNV-1a. Tells a key that was given to another text by mistake; it guards nothing.
-fn fingerprint_of(text: &str) -> i64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.cast_signed()
+fn oldest(now: Duration) -> i64 {
+    milliseconds(now.saturating_sub(KEY_LIFETIME))
 }
 
 fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
-    let created_at: i64 = row.get(2)?;
+    let time = |index| {
+        row.get(index).map(|since_1970: i64| Duration::from_millis(since_1970.unsigned_abs()))
+    };
     Ok(Task {
         id: TaskId(row.get(0)?),
-        value: row.get(1)?,
-        created_at: Duration::from_millis(created_at.unsigned_abs()),
+        text: row.get(1)?,
+        done: row.get(2)?,
+        version: row.get(3)?,
+        created: time(4)?,
+        updated: time(5)?,
     })
 }
 

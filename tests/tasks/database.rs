@@ -1,0 +1,96 @@
+//! Tasks in PostgreSQL: who may be there, what is said when nobody is, and what a crash costs.
+
+use std::thread;
+
+use crate::postgres::Postgres;
+use crate::support::{ANY, JSON, Service, cloudaps, run, stderr, until};
+
+#[track_caller]
+fn assert_refused(store: &str, words: &[&str]) {
+    let output = run(&mut cloudaps(&["tasks", "--listen", ANY, "--store", store]));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(words.iter().all(|word| said.contains(word)), "{said}");
+}
+
+#[test]
+fn a_password_is_not_shown() {
+    let Some(postgres) = Postgres::start() else { return };
+    let store = postgres.url().replace("cloudaps@", "cloudaps:s3cret@");
+    let line = Service::over(&store).line.clone();
+    assert!(line.ends_with(&format!("store {}\n", postgres.url())), "{line}");
+    assert_refused(
+        &store.replace("/tasks", "/elsewhere"),
+        &["cloudaps@", "\"elsewhere\" does not"],
+    );
+}
+
+#[test]
+fn tables_that_are_not_ours_or_newer_are_left_as_they_are() {
+    let Some(postgres) = Postgres::start() else { return };
+    postgres.sql("CREATE SCHEMA cloudaps; CREATE TABLE cloudaps.task (x int)");
+    assert_refused(&postgres.url(), &["`cloudaps`", "not of tasks"]);
+    postgres.sql("DROP SCHEMA cloudaps CASCADE");
+    Service::over(&postgres.url()).kill();
+    postgres.sql("UPDATE cloudaps.version SET version = 99");
+    assert_refused(&postgres.url(), &["version 99"]);
+}
+
+#[test]
+fn many_services_make_the_tables_once_and_share_one_order() {
+    let Some(postgres) = Postgres::start() else { return };
+    let services: Vec<Service> = thread::scope(|scope| {
+        let start = || scope.spawn(|| Service::over(&postgres.url()));
+        let starts: Vec<_> = (0..3).map(|_| start()).collect();
+        starts.into_iter().map(|start| start.join().unwrap()).collect()
+    });
+    thread::scope(|scope| {
+        for (name, service) in services.iter().enumerate() {
+            for writer in 0..4 {
+                scope.spawn(move || {
+                    let ids =
+                        (0..10).map(|number| service.add(&format!("{name}-{writer}-{number}")));
+                    // What is added later has a greater number, wherever it was added.
+                    assert!(ids.collect::<Vec<_>>().is_sorted());
+                });
+            }
+        }
+    });
+    let lists: Vec<String> =
+        services.iter().map(|service| service.get("/Tarefa/?limit=1000").body.clone()).collect();
+    assert!(lists.iter().all(|list| *list == lists[0]));
+    let tasks: serde_json::Value = serde_json::from_str(&lists[0]).unwrap();
+    let ids = tasks.as_array().unwrap().iter().map(|task| task["id"].as_i64().unwrap());
+    assert_eq!(ids.collect::<Vec<_>>(), (1..=120).collect::<Vec<_>>(), "no number is left out");
+}
+
+#[test]
+fn a_database_that_crashes_is_used_again_when_it_is_back() {
+    let Some(mut postgres) = Postgres::start_with(&[]) else { return };
+    let service = Service::over(&postgres.url());
+    assert_eq!(service.add("before"), 1);
+    postgres.crash();
+
+    let add = || service.ask("POST", "/", JSON, r#"{"text":"after"}"#);
+    let answer = until("the loss is noticed", || Some(add()).filter(|answer| answer.status == 503));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("database"), "{answer:?}");
+    assert_eq!(service.get("/Tarefa/").status, 503);
+    assert_eq!(service.get("/healthcheck/").status, 503);
+    assert_eq!(service.get("/").status, 200, "the service itself is well");
+
+    postgres.restart();
+    until("it can be written again", || (add().status == 201).then_some(()));
+    assert_eq!(service.get("/healthcheck/").status, 200);
+    assert_eq!(service.values(), ["before", "after"], "what was refused was not done");
+}
+
+#[test]
+fn a_database_that_comes_later_is_waited_for() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    postgres.crash();
+    let url = postgres.url();
+    let service = thread::spawn(move || Service::over(&url));
+    postgres.restart();
+    assert_eq!(service.join().unwrap().add("x"), 1);
+}
