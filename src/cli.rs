@@ -74,6 +74,10 @@ pub struct UpArgs {
     /// Where the admin API listens [default: 127.0.0.1:5001].
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
+    /// Let the admin API listen where other machines can reach it, although it does not encrypt:
+    /// whoever listens on the way can take its token, and then the fleet.
+    #[arg(long)]
+    pub admin_exposed_unencrypted: bool,
     /// Where the launch records, logs, tokens and the database are kept.
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+use utoipa::ToSchema;
 
 use crate::clock;
 use crate::controller::Accounts;
@@ -40,7 +41,7 @@ pub struct Recording {
 }
 
 /// The traffic of this moment: the answer to `GET /v1/pace`. Fields are added, never renamed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Glance {
     /// The last second that is over; `null` in the first one.
     pub second: Option<Step>,

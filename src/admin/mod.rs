@@ -5,14 +5,20 @@
 //! controller's own types can change without breaking a script.
 
 mod client;
+mod hold;
 mod overview;
 mod requests;
+mod row;
 mod server;
+mod settings;
 mod timeline;
 
 pub(crate) use client::{Client, Failure, Place};
 pub use client::{down, drain, incidents, pause, replace, resume, scale, status};
-pub use overview::{Occupant, Overview, Row, Spares, Tally};
+pub use hold::Hold;
+pub use overview::{Overview, Spares, Tally};
 pub use requests::Requests;
+pub use row::{LastProbe, Occupant, Row};
 pub use server::{Access, Service, serve};
+pub use settings::Setting;
 pub use timeline::{RepairTimes, Timeline};

@@ -2,25 +2,21 @@
 //! [`Status`]. Fields are added, never renamed; readers ignore those that they do not know.
 
 use std::net::SocketAddr;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::address::Address;
+use super::hold::Hold;
+use super::row::{Row, SERVING};
 use crate::clock::Instant;
-use crate::controller::{self, Status};
+use crate::controller::Status;
 use crate::fleet::{Group, Ownership};
 
-/// What takes traffic, in the words of [`Row::state`].
-const SERVING: &str = "serving";
-/// The state of a slot with nobody in it.
-const EMPTY: &str = "empty";
-
-/// The fleet at one moment: the answer to `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The fleet at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Overview {
     /// Names this state of the fleet. Another number means that something changed; requests in
-    /// flight and the passing of time alone do not change it.
+    /// flight, probes and the passing of time alone do not change it.
     pub revision: u64,
     /// The version of the running `cloudaps up`.
     pub version: String,
@@ -29,8 +25,10 @@ pub struct Overview {
     /// `owned`, or `foreign` (provider `static`): whether instances can be launched and ended.
     pub ownership: String,
     /// Where the balancer takes traffic.
+    #[schema(value_type = String)]
     pub balancer: SocketAddr,
     /// Where this API is.
+    #[schema(value_type = String)]
     pub admin: SocketAddr,
     /// The instances behind the balancer.
     pub instances: Tally,
@@ -42,11 +40,11 @@ pub struct Overview {
     /// One row per instance, and one per slot that is empty, in the order of the slots.
     pub slots: Vec<Row>,
     /// What the controller waits for, and why.
-    pub holds: Vec<String>,
+    pub holds: Vec<Hold>,
 }
 
 /// How many of a group are wanted and how many there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tally {
     /// How many should serve.
     pub desired: u32,
@@ -58,47 +56,12 @@ pub struct Tally {
 }
 
 /// How many spares are wanted and how many there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Spares {
     /// How many should be ready.
     pub desired: u32,
     /// How many are.
     pub ready: u32,
-}
-
-/// One line of the fleet's table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// The place, such as `instance-0`.
-    pub slot: String,
-    /// `starting`, `standby`, `serving`, `outgoing`, `condemned`, `draining`, `terminating`; or
-    /// `empty`.
-    pub state: String,
-    /// Who is in it; nobody if it is `empty`.
-    pub occupant: Option<Occupant>,
-}
-
-/// Who is in a slot.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Occupant {
-    /// The provider's name; never used twice.
-    pub id: String,
-    /// What a person would look for, such as `pid 4242`.
-    pub label: String,
-    /// The number of its process, if it is a process on this machine.
-    pub pid: Option<u32>,
-    /// Where it serves.
-    pub address: Option<Address>,
-    /// Where it relays to, if it is a forwarder.
-    pub backend: Option<SocketAddr>,
-    /// Why it has to go, if it has to.
-    pub reason: Option<String>,
-    /// For how long it has been in its state.
-    pub since_seconds: f64,
-    /// When it was launched: RFC 3339, in UTC.
-    pub launched_at: String,
-    /// Its requests in flight now; none if it takes no traffic from the balancer.
-    pub in_flight: Option<u32>,
 }
 
 /// What the controller's status does not say.
@@ -125,7 +88,7 @@ impl Overview {
             standby: Spares { desired: status.standby, ready: saturated(status.standing_by()) },
             backend: Tally::new(status.backends, serving_backends(status), status.limits.backends),
             slots: status.rows.iter().map(|row| Row::new(row, now)).collect(),
-            holds: status.holds.clone(),
+            holds: Hold::all(status, now),
         }
     }
 }
@@ -140,41 +103,8 @@ fn saturated(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl Row {
-    fn new(row: &controller::Row, now: Instant) -> Self {
-        let occupant = row.occupant.as_ref();
-        Self {
-            slot: row.slot.to_string(),
-            state: occupant.map_or(EMPTY, |occupant| occupant.phase).to_owned(),
-            occupant: occupant.map(|occupant| Occupant::new(occupant, now)),
-        }
-    }
-}
-
-impl Occupant {
-    fn new(occupant: &controller::Occupant, now: Instant) -> Self {
-        let launched = humantime::format_rfc3339_millis(UNIX_EPOCH + occupant.launched);
-        Self {
-            id: occupant.id.clone(),
-            label: occupant.label.clone(),
-            pid: occupant.label.strip_prefix("pid ").and_then(|number| number.parse().ok()),
-            address: occupant.address.clone(),
-            backend: occupant.backend,
-            reason: occupant.reason.clone(),
-            since_seconds: rounded(now.since(occupant.since).as_secs_f64()),
-            launched_at: launched.to_string(),
-            in_flight: occupant.traffic.as_ref().map(|traffic| traffic.total()),
-        }
-    }
-}
-
 fn serving_backends(status: &Status) -> usize {
     let backends = status.rows.iter().filter(|row| row.slot.group == Group::Backend);
     let occupants = backends.filter_map(|row| row.occupant.as_ref());
     occupants.filter(|occupant| occupant.phase == SERVING).count()
-}
-
-/// To milliseconds: more digits say nothing.
-fn rounded(seconds: f64) -> f64 {
-    (seconds * 1000.0).round() / 1000.0
 }

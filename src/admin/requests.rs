@@ -1,11 +1,12 @@
 //! What the balancer has counted, as the admin API tells it. Fields are added, never renamed.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::proxy::Counters;
 
 /// The answer to `GET /v1/requests`: counts since this `up` began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Requests {
     /// Requests whose head was accepted.
     pub requests: u64,

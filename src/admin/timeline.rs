@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::incidents::{Incident, Record, Repairs};
 
 /// The answer to `GET /v1/incidents`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
     /// The newest ones, oldest first.
     pub incidents: Vec<Record>,
@@ -17,7 +18,7 @@ pub struct Timeline {
 }
 
 /// How long repairs took, from the first sign of a failure until the slot served again.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RepairTimes {
     /// How many there were.
     pub count: usize,

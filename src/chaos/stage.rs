@@ -307,7 +307,7 @@ fn unsettled(overview: &Overview, timeline: &Timeline, seen: u64) -> Option<Stri
     let too_few = tallies.into_iter().find(|tally| tally.serving != tally.desired);
     row.map(|row| format!("{} is {}", row.slot, row.state))
         .or_else(|| too_few.map(|of| format!("{} of {} serve", of.serving, of.desired)))
-        .or_else(|| overview.holds.first().cloned())
+        .or_else(|| overview.holds.first().map(|hold| hold.text.clone()))
         .or_else(|| {
             let open = timeline.incidents.iter().find(open);
             open.map(|record| format!("incident {} in {} is open", record.id, record.slot))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::host_name::HostName;
 use super::server::Server;
 use super::value::{Count, Span};
 use crate::controller;
@@ -23,6 +24,12 @@ pub struct File {
     pub listen: SocketAddr,
     /// Where the admin API listens.
     pub admin: SocketAddr,
+    /// Under which names, besides addresses, the admin API may be reached.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub admin_hosts: Vec<HostName>,
+    /// Whether the admin API may listen where other machines can reach it, although it does not
+    /// encrypt.
+    pub admin_exposed_unencrypted: bool,
     /// Where records, logs, tokens and the database are; the platform's state folder if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
@@ -156,6 +163,8 @@ impl Default for File {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
             admin: SocketAddr::from(([127, 0, 0, 1], 5001)),
+            admin_hosts: Vec::new(),
+            admin_exposed_unencrypted: false,
             state_dir: None,
             provider: ProviderName::default(),
             instances: None,

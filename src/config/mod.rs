@@ -4,9 +4,11 @@
 mod access_log;
 mod affinity;
 mod file;
+mod host_name;
 mod networks;
 mod proxy;
 mod server;
+mod shown;
 mod value;
 
 use std::fs;
@@ -29,6 +31,7 @@ pub use file::File;
 use file::ProviderName;
 use proxy::BalanceName;
 use server::Server;
+pub use shown::{Origin, Shown};
 use value::Count;
 
 /// How many instances are kept when nobody says otherwise: the original's three. With two, the
@@ -49,6 +52,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the admin API listens.
     pub admin: SocketAddr,
+    /// Under which names, besides addresses, it may be reached.
+    pub admin_hosts: Vec<String>,
     /// Where records, logs, tokens and the database are.
     pub state_dir: PathBuf,
     /// Who makes the instances, and what they run.
@@ -71,6 +76,8 @@ pub struct Config {
     pub access_log: Option<LogTarget>,
     /// Whether the controller itself may be broken.
     pub chaos: Chaos,
+    /// All settings, for people to read.
+    pub shown: Vec<Shown>,
 }
 
 /// Whether `cloudaps chaos` may break the controller itself. Never from a file: it is asked for
@@ -166,6 +173,7 @@ impl File {
     pub fn overridden_by(mut self, args: &UpArgs) -> Result<Self, Error> {
         self.listen = args.listen.unwrap_or(self.listen);
         self.admin = args.admin.unwrap_or(self.admin);
+        self.admin_exposed_unencrypted |= args.admin_exposed_unencrypted;
         self.state_dir = args.state_dir.clone().or(self.state_dir);
         if let Some(provider) = args.provider {
             self.provider = match provider {
@@ -236,6 +244,7 @@ impl Config {
         Ok(Self {
             listen: file.listen,
             admin: file.admin,
+            admin_hosts: file.admin_hosts.iter().map(|name| name.0.clone()).collect(),
             provider: provider(file, source, &state_dir)?,
             state_dir,
             spec: spec(file),
@@ -254,6 +263,7 @@ impl Config {
             proxy: file.proxy.settings(Forwarding::Overwrite),
             access_log: file.proxy.access_log(),
             chaos: Chaos::Forbidden,
+            shown: file.shown(),
         })
     }
 }
@@ -267,6 +277,16 @@ fn check_together(file: &File) -> Result<(), Error> {
     let is_static = file.provider == ProviderName::Static;
     if file.listen == file.admin && file.listen.port() != 0 {
         return refuse(format!("`listen` and `admin` are both {}: give one another", file.listen));
+    }
+    if !file.admin.ip().to_canonical().is_loopback() && !file.admin_exposed_unencrypted {
+        return refuse(format!(
+            "`admin` (--admin) is {}, where other machines can reach it, and the admin API does \
+             not encrypt: whoever listens on the way could take its token, and then the fleet. \
+             Allowed are loopback addresses, such as 127.0.0.1:5001, which `ssh -L` or a proxy \
+             with TLS makes reachable; or, to take that risk, `admin_exposed_unencrypted = true` \
+             (--admin-exposed-unencrypted)",
+            file.admin
+        ));
     }
     if is_static && file.endpoints.is_empty() {
         return refuse(

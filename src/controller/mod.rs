@@ -11,6 +11,7 @@ mod counts;
 mod inbox;
 mod log;
 mod probers;
+mod pulse;
 mod roster;
 mod schedule;
 mod status;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub use accounts::Accounts;
 pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
 pub use counts::{Counting, Counts, Ending, PROBE_NAMES, Verb, probe_name};
+pub use pulse::{Beat, Pulse};
 pub use status::{Limits, Occupant, Row, Status};
 
 use crate::clock::{self, Instant};
@@ -253,9 +255,9 @@ impl<P: Provider> Controller<P> {
         self.holds = holds;
         self.roster.publish(&self.fleet, &news, now);
         self.probers.follow(&self.fleet, &news, &self.settings.check);
-        self.board.follow(&self.fleet, &self.roster, &news);
+        self.board.follow(&self.fleet, &self.roster, &self.probers, &news);
         let mut status = Status::new(&self.spec, &self.board, &self.holds, now);
-        status.holds.extend(self.probers.stretch().map(|stretch| stretch.to_string()));
+        status.slow_probes = self.probers.stretch().map(|stretch| stretch.to_string());
         self.status.send_replace(Arc::new(status));
     }
 

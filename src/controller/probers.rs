@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::counts::Counting;
 use super::inbox::until;
+use super::pulse::{Beat, Pulse};
 use super::schedule::{Answer, Pace, Schedule, Stretch};
 use super::{Cadence, PathChecks};
 use crate::address::Address;
@@ -43,6 +45,8 @@ pub(super) struct Probers {
 struct Target {
     address: Address,
     check: Check,
+    /// What the last probe found, for people.
+    pulse: Arc<Pulse>,
     /// The last probe that was begun.
     task: Option<AbortHandle>,
 }
@@ -76,6 +80,11 @@ impl Probers {
     /// Asks an instance now instead of at its next turn.
     pub(super) fn hurry(&mut self, id: &InstanceId) {
         self.schedule.hurry(id);
+    }
+
+    /// What the last probe of an instance found, if it is probed.
+    pub(super) fn pulse(&self, id: &InstanceId) -> Option<Arc<Pulse>> {
+        self.targets.get(id).map(|target| Arc::clone(&target.pulse))
     }
 
     /// What keeps the interval from being the one that was set, if anything does.
@@ -140,12 +149,15 @@ impl Probers {
         let (address, check) = (target.address.clone(), target.check.clone());
         let (patience, events) = (self.cadence.timeout, self.events.clone());
         let (asked, counting) = (id.clone(), self.counting.clone());
+        let pulse = Arc::clone(&target.pulse);
         let task = self.tasks.spawn(async move {
             let began = clock::now();
             let found = probe::probe(&address, &check, patience).await;
             let answer = answer_of(found);
             if let Some(found) = found {
-                counting.probed(found.finding, clock::now().since(began));
+                let beat = Beat::new(found.finding, began);
+                counting.probed(beat.finding, beat.took);
+                pulse.beat(beat);
                 // The receiver goes only when the controller does, and then nobody wants to know.
                 let _ = events.send(Event::Probed(asked, found)).await;
             }
@@ -210,5 +222,5 @@ fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
             (instance.address.clone()?, Check::Path(path))
         }
     };
-    Some(Target { address, check, task: None })
+    Some(Target { address, check, pulse: Arc::default(), task: None })
 }

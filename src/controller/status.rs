@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::probers::Probers;
+use super::pulse::Pulse;
 use super::roster::Roster;
 use crate::address::Address;
 use crate::clock::Instant;
 use crate::fleet::{
-    Change, Fleet, Group, Hold, InstanceId, Operation, Ownership, Slot, Spec, Tracked,
+    Change, Fleet, Group, Hold, InstanceId, Operation, Ownership, Reason, Slot, Spec, Tracked,
 };
 use crate::pool::Traffic;
 
@@ -33,7 +35,9 @@ pub struct Status {
     /// One row per instance, and one per slot that is empty, in the order of the slots.
     pub rows: Vec<Row>,
     /// What is waited for.
-    pub holds: Vec<String>,
+    pub holds: Vec<Hold>,
+    /// Why instances are probed less often than was set, if they are.
+    pub slow_probes: Option<String>,
 }
 
 /// How many machines may exist at once.
@@ -68,11 +72,15 @@ pub struct Occupant {
     /// Where it is in its life.
     pub phase: &'static str,
     /// Why it has to go, if it has to.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// When it entered that phase.
     pub since: Instant,
     /// When it was launched, as the time since 1970.
     pub launched: Duration,
+    /// The how-manyeth it is in its slot since this `up` began.
+    pub generation: u32,
+    /// What its last probe found, read live; none if it was never probed.
+    pub pulse: Option<Arc<Pulse>>,
     /// Its requests in flight, read live; none if it takes no traffic from the balancer.
     pub traffic: Option<Arc<Traffic>>,
 }
@@ -92,7 +100,8 @@ impl Status {
             backends: spec.backend.size,
             limits: Limits { instances: spec.instances.limit(), backends: spec.backend.limit() },
             rows: board.rows(spec),
-            holds: holds.iter().map(ToString::to_string).collect(),
+            holds: holds.to_vec(),
+            slow_probes: None,
         }
     }
 
@@ -131,21 +140,40 @@ pub(super) struct Board {
     occupants: BTreeMap<(Slot, InstanceId), Arc<Occupant>>,
     /// Where each of them stands.
     slots: BTreeMap<InstanceId, Slot>,
+    /// How many each slot has had.
+    generations: BTreeMap<Slot, u32>,
 }
 
 impl Board {
     /// Describes those whom the news are about.
-    pub(super) fn follow(&mut self, fleet: &Fleet, roster: &Roster, news: &[Change]) {
+    pub(super) fn follow(
+        &mut self,
+        fleet: &Fleet,
+        roster: &Roster,
+        probers: &Probers,
+        news: &[Change],
+    ) {
         for id in news.iter().map(Change::id) {
-            if let Some(slot) = self.slots.remove(id) {
-                self.occupants.remove(&(slot, id.clone()));
-            }
-            if let Some(tracked) = fleet.get(id) {
-                let slot = tracked.instance.slot;
-                self.slots.insert(id.clone(), slot);
-                self.occupants.insert((slot, id.clone()), Arc::new(occupant(tracked, roster)));
-            }
+            let before = self.slots.remove(id);
+            let before = before.and_then(|slot| self.occupants.remove(&(slot, id.clone())));
+            let Some(tracked) = fleet.get(id) else { continue };
+            let slot = tracked.instance.slot;
+            let generation = match &before {
+                Some(before) => before.generation,
+                None => self.next_generation(slot),
+            };
+            // Who is probed no longer is shown with what was found last.
+            let pulse = probers.pulse(id).or_else(|| before.as_ref()?.pulse.clone());
+            let seen = Seen { generation, pulse, traffic: roster.traffic(id) };
+            self.slots.insert(id.clone(), slot);
+            self.occupants.insert((slot, id.clone()), Arc::new(occupant(tracked, seen)));
         }
+    }
+
+    fn next_generation(&mut self, slot: Slot) -> u32 {
+        let generation = self.generations.entry(slot).or_default();
+        *generation = generation.saturating_add(1);
+        *generation
     }
 
     /// One row per instance, and one per slot that is wanted and empty.
@@ -167,16 +195,25 @@ impl Board {
     }
 }
 
-fn occupant(tracked: &Tracked, roster: &Roster) -> Occupant {
+/// What the fleet itself does not know of an instance.
+struct Seen {
+    generation: u32,
+    pulse: Option<Arc<Pulse>>,
+    traffic: Option<Arc<Traffic>>,
+}
+
+fn occupant(tracked: &Tracked, seen: Seen) -> Occupant {
     Occupant {
         id: tracked.instance.id.to_string(),
         label: tracked.instance.label.clone(),
         address: tracked.instance.address.clone(),
         backend: tracked.backend,
         phase: tracked.phase.name(),
-        reason: tracked.phase.reason().map(ToString::to_string),
+        reason: tracked.phase.reason().cloned(),
         since: tracked.since,
         launched: tracked.instance.launched,
-        traffic: roster.traffic(&tracked.instance.id),
+        generation: seen.generation,
+        pulse: seen.pulse,
+        traffic: seen.traffic,
     }
 }

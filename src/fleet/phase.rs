@@ -84,6 +84,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason in one word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Gone(_) => "gone",
+            Self::Refused => "refused",
+            Self::Unresponsive => "unresponsive",
+            Self::Unhealthy(_) => "unhealthy",
+            Self::Flapping => "flapping",
+            Self::NeverServed => "never_served",
+            Self::Surplus => "surplus",
+            Self::Duplicate => "duplicate",
+            Self::Revenant => "revenant",
+            Self::Ordered => "ordered",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
     /// Whether nothing can be left of the service: no request can be in flight, no drain is due.
     #[must_use]
     pub const fn is_death(&self) -> bool {

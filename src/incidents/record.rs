@@ -4,6 +4,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Cause, Incident, IncidentId, Outcome, Step, Steps, Surrender, Who};
 use crate::fleet::{Group, InstanceId, ParseSlotError, Slot};
@@ -14,7 +15,7 @@ const UNSEEN: &str = "unseen";
 const SKIPPED: &str = "skipped";
 
 /// An incident.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// Its number; counts up, across restarts too.
     pub id: u64,
@@ -45,7 +46,7 @@ pub struct Record {
 }
 
 /// An instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Party {
     /// The provider's name.
     pub id: String,
@@ -54,7 +55,7 @@ pub struct Party {
 }
 
 /// The steps. `null` is one that is awaited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepsRecord {
     /// The instance was taken out of the traffic.
     pub ejected: Option<StepRecord>,
@@ -71,7 +72,7 @@ pub struct StepsRecord {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum StepRecord {
     /// So many milliseconds after the first sign.

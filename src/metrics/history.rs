@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::histogram::Distribution;
 use crate::clock::Instant;
@@ -89,7 +90,7 @@ struct Series {
 }
 
 /// The history as the admin API tells it. Fields are added, never renamed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HistoryView {
     /// The last quarter of an hour at most, by the second.
     pub seconds: Period,
@@ -98,7 +99,7 @@ pub struct HistoryView {
 }
 
 /// Steps of one length, in columns that are equally long, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Period {
     /// How long a step is.
     pub step_seconds: u64,
@@ -128,7 +129,7 @@ pub struct Period {
 }
 
 /// One step as the admin API tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// When it began, in seconds since 1970.
     pub begins_at: f64,

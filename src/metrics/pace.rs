@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::account::Tallied;
 
@@ -16,7 +17,7 @@ pub const PACE_SECONDS: usize = 10;
 pub const SLOTS_MAX: usize = 256;
 
 /// How fast a slot works. Fields are added, never renamed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pace {
     /// Answers a second.
     pub answers_per_second: f64,

@@ -109,6 +109,8 @@ impl System {
             sabotage,
             commands: commands.clone(),
             balancer: addresses.balancer,
+            hosts: config.admin_hosts.clone(),
+            settings: config.shown.clone(),
         };
         let (done, mut attendants) = (CancellationToken::new(), JoinSet::new());
         let admin = admin::serve(TcpListener::from_std(admin)?, service, done.clone());

@@ -7,6 +7,7 @@ mod system;
 mod traffic;
 
 mod access_log;
+mod admin;
 mod affinity;
 mod backend;
 mod chaos;

@@ -55,7 +55,7 @@ fn nothing_is_launched_while_paused_and_everything_after_resume() {
     let killed = pid_in(&before, "instance-0");
     super::system::signal(killed, rustix::process::Signal::KILL);
     let paused = system.await_status("held", |status| {
-        status.instances.serving == 2 && status.holds.iter().any(|hold| hold.contains("paused"))
+        status.instances.serving == 2 && status.holds.iter().any(|hold| hold.kind == "paused")
     });
     assert_eq!(paused.operation, "paused");
     assert!(place.operate(&["resume"]).status.success());

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::place::Place;
 use crate::admin::overview::Overview;
 use crate::admin::requests::Requests;
+use crate::admin::server::problem;
 use crate::admin::timeline::Timeline;
 use crate::cli::CLIENT_TIMEOUT;
 
@@ -37,12 +38,6 @@ pub(crate) struct Answer<T = Overview> {
 #[derive(Deserialize)]
 struct Obeyed {
     message: String,
-}
-
-/// What a refused one answers.
-#[derive(Deserialize)]
-struct Refusal {
-    error: String,
 }
 
 impl Client {
@@ -171,11 +166,11 @@ fn stranger(address: SocketAddr, error: &dyn std::error::Error) -> Failure {
 
 /// Why the request was not done, in the server's words if they are its words.
 fn refused(place: &Place, address: SocketAddr, status: StatusCode, text: &str) -> Failure {
-    match serde_json::from_str::<Refusal>(text) {
+    match serde_json::from_str::<problem::Body>(text) {
         Ok(_) if status == StatusCode::UNAUTHORIZED && place.token().is_ok() => {
             Failure::WrongToken { address, file: place.token_file() }
         }
-        Ok(Refusal { error }) => Failure::Refused { status: status.as_u16(), error },
+        Ok(problem) => Failure::Refused { status: status.as_u16(), error: problem.detail },
         Err(_) => Failure::Stranger { address, reason: status.to_string() },
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::admin::overview::{Overview, Row, Spares, Tally};
+use crate::admin::overview::{Overview, Spares, Tally};
+use crate::admin::row::Row;
 
 /// The columns, in order.
 const COLUMNS: [&str; 8] =
@@ -24,7 +25,7 @@ pub(super) fn render(overview: &Overview) -> String {
         let _ = writeln!(text, "{}", table(&overview.slots).trim_fmt());
     }
     for hold in &overview.holds {
-        let _ = writeln!(text, "waiting: {hold}");
+        let _ = writeln!(text, "waiting: {}", hold.text);
     }
     text
 }

@@ -1,18 +1,31 @@
 //! Who is let in. Every request passes here, so that a new route is guarded without being told.
+//!
+//! Three questions: is it addressed to us, or to a name that somebody's DNS pointed at us? Does it
+//! come from our own page, or from another one in the same browser? And may who sent it do that?
 
-use std::net::{IpAddr, Ipv6Addr};
+mod host;
+mod origin;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
+pub(super) use self::host::Hosts;
 use super::Access;
 use super::problem::Problem;
 use super::routes::Api;
+
+/// What anybody may read: it tells nothing of this fleet but that it runs.
+const OPEN: [&str; 4] = ["/", "/livez", "/readyz", "/v1/openapi.json"];
+
+/// The page's parts, which are the same everywhere.
+const OPEN_FOLDER: &str = "/page/";
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug)]
@@ -20,35 +33,65 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 /// Whether a request shows the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     Nothing,
     Another,
     Token,
+}
+
+/// Whom something is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// It is no secret.
+    Anybody,
+    /// Who is on this machine, or shows the token.
+    Machine,
+    /// Who shows the token.
+    Owner,
 }
 
 /// Passes on what may be done: reads from this machine, and whatever shows the token.
 pub(super) async fn admit(
     State(api): State<Arc<Api>>,
     Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    match check(&api.access, peer, &request) {
-        Ok(()) => next.run(request).await,
+    match check(&api, peer, &request) {
+        Ok(shown) => {
+            request.extensions_mut().insert(shown);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn check(access: &Access, peer: IpAddr, request: &Request) -> Result<(), Problem> {
-    if !names_an_address(request.uri(), request.headers()) {
-        return Err(foreign_host());
+fn check(api: &Api, peer: IpAddr, request: &Request) -> Result<Shown, Problem> {
+    api.hosts.check(request)?;
+    let audience = Audience::of(request.method(), request.uri().path());
+    origin::check(request, audience)?;
+    let shown = api.access.shown_in(request.headers());
+    let is_admitted = audience.includes(peer, shown);
+    if is_admitted { Ok(shown) } else { Err(api.access.refusal(request, shown)) }
+}
+
+impl Audience {
+    /// Who may do this. What is not named here takes the token.
+    pub(super) fn of(method: &Method, path: &str) -> Self {
+        let is_open = OPEN.contains(&path) || path.starts_with(OPEN_FOLDER);
+        match *method {
+            Method::GET | Method::HEAD if is_open => Self::Anybody,
+            Method::GET | Method::HEAD => Self::Machine,
+            _ => Self::Owner,
+        }
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let is_open = reads && peer.to_canonical().is_loopback();
-    match access.shown_in(request.headers()) {
-        Shown::Token => Ok(()),
-        _ if is_open => Ok(()),
-        shown @ (Shown::Nothing | Shown::Another) => Err(access.refusal(request, shown)),
+
+    fn includes(self, peer: IpAddr, shown: Shown) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Machine => peer.to_canonical().is_loopback() || shown == Shown::Token,
+            Self::Owner => shown == Shown::Token,
+        }
     }
 }
 
@@ -71,77 +114,44 @@ impl Access {
         };
         let (method, path) = (request.method(), request.uri().path());
         let file = self.file.display();
-        let error = format!(
+        let detail = format!(
             "{method} {path} shows {what}: \
              send `Authorization: Bearer TOKEN` with the token in {file}"
         );
-        Problem::new(StatusCode::UNAUTHORIZED, error)
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
-}
-
-/// Whether the request was addressed to an address, not to a name that somebody's DNS gave us:
-/// a page of another site could read what we answer under its own name (DNS rebinding).
-fn names_an_address(uri: &Uri, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    // RFC 9112 §3.2: exactly one. An absolute target counts as well.
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let target = uri.authority().is_none_or(|authority| is_address(authority.as_str()));
-    target && host.to_str().is_ok_and(is_address)
-}
-
-fn is_address(host: &str) -> bool {
-    let name = without_port(host);
-    let v6 = |name: &str| {
-        let inside = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inside.is_some_and(|inside| inside.parse::<Ipv6Addr>().is_ok())
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::Ipv4Addr>().is_ok() || v6(name)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-fn foreign_host() -> Problem {
-    let error = "the header Host has to name this server by an address, so that no web page can \
-                 reach it under a name of its own";
-    Problem::new(StatusCode::FORBIDDEN, error).allowed(["an IP address", "localhost"])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn includes(method: &Method, path: &str, peer: &str, shown: Shown) -> bool {
+        Audience::of(method, path).includes(peer.parse().unwrap(), shown)
+    }
+
     #[test]
-    fn addresses_and_localhost_are_addresses() {
-        for host in ["127.0.0.1", "127.0.0.1:5001", "10.1.2.3", "[::1]", "[::1]:5001", "LocalHost"]
-        {
-            assert!(is_address(host), "{host}");
+    fn this_machine_may_read_and_the_token_may_do_everything() {
+        for peer in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(includes(&Method::GET, "/v1/status", peer, Shown::Nothing), "{peer}");
+            assert!(!includes(&Method::POST, "/v1/pause", peer, Shown::Another), "{peer}");
+            assert!(includes(&Method::POST, "/v1/pause", peer, Shown::Token), "{peer}");
         }
     }
 
     #[test]
-    fn names_are_not_addresses() {
-        let hosts = [
-            "",
-            ":5001",
-            "example.com",
-            "example.com:5001",
-            "127.0.0.1.example.com",
-            "localhost.example.com",
-            "127.0.0.1@example.com",
-            "::1",
-            "[::1",
-            "[example.com]",
-            "2130706433",
-            "localhost:80:5001",
-        ];
-        for host in hosts {
-            assert!(!is_address(host), "{host}");
+    fn another_machine_needs_the_token_for_all_but_what_is_no_secret() {
+        for peer in ["10.0.0.1", "192.0.2.1", "2001:db8::1", "::ffff:10.0.0.1"] {
+            for path in ["/v1/status", "/v1/settings", "/nowhere", "/livez/"] {
+                assert!(!includes(&Method::GET, path, peer, Shown::Nothing), "{peer} {path}");
+                assert!(!includes(&Method::GET, path, peer, Shown::Another), "{peer} {path}");
+                assert!(includes(&Method::GET, path, peer, Shown::Token), "{peer} {path}");
+            }
+            for path in OPEN {
+                assert!(includes(&Method::HEAD, path, peer, Shown::Nothing), "{peer} {path}");
+                assert!(!includes(&Method::POST, path, peer, Shown::Nothing), "{peer} {path}");
+            }
         }
     }
 }

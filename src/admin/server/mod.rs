@@ -1,10 +1,15 @@
 //! The server of the admin API: HTTP/1.1 on hyper, routes on axum. It shares nothing with the
 //! data plane but counters that it reads.
 
+mod change;
 mod chaos;
 mod feed;
 mod guard;
-mod problem;
+mod headers;
+mod health;
+mod openapi;
+pub(super) mod problem;
+mod read;
 mod routes;
 
 use std::io;
@@ -25,9 +30,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::feed::Feed;
-use self::guard::Peer;
+use self::guard::{Hosts, Peer};
 use self::routes::Api;
 use super::overview::Facts;
+use super::settings::Setting;
+use crate::config;
 use crate::controller::{Command, Status};
 use crate::exposition;
 use crate::incidents::Snapshot;
@@ -84,6 +91,10 @@ pub struct Service {
     pub commands: mpsc::Sender<Command>,
     /// Where the balancer takes traffic, to be shown.
     pub balancer: SocketAddr,
+    /// Under which names, besides addresses, it may be reached.
+    pub hosts: Vec<String>,
+    /// The configuration, to be shown.
+    pub settings: Vec<config::Shown>,
 }
 
 impl Access {
@@ -106,20 +117,20 @@ pub async fn serve(
     service: Service,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let Service {
-        access, status, incidents, meter, counted, recording, sabotage, commands, ..
-    } = service;
+    let Service { status, sabotage, .. } = service;
     let facts = Facts { balancer: service.balancer, admin: listener.local_addr()? };
     let feed = Feed::new(&status);
     let api = Api {
-        access,
+        access: service.access,
+        hosts: Hosts::new(service.hosts),
         feed: feed.clone(),
-        incidents,
-        meter,
-        counted,
-        recording,
-        commands,
+        incidents: service.incidents,
+        meter: service.meter,
+        counted: service.counted,
+        recording: service.recording,
+        commands: service.commands,
         facts,
+        settings: service.settings.iter().map(Setting::from).collect(),
         shutdown: shutdown.clone(),
     };
     let router = routes::router(Arc::new(api), sabotage);

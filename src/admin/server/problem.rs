@@ -1,36 +1,47 @@
-//! What a client is told when its request was not done: always the same JSON.
+//! What a client is told when its request was not done: always a problem of RFC 9457.
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What problems come as.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// A request that was not done, and why.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
-    body: Body,
+    detail: String,
+    allowed: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// The body of the answer.
-#[derive(Debug, Serialize)]
-struct Body {
+/// Why a request was not done (RFC 9457).
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
+pub(in crate::admin) struct Body {
+    /// `about:blank`: the status says what kind of problem it is.
+    r#type: String,
+    /// The name of the status.
+    title: String,
+    /// The status of the answer.
+    status: u16,
     /// What is wrong, for people.
-    error: String,
+    pub(in crate::admin) detail: String,
     /// What would have been right, if that can be listed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        let body = Body { error: error.into(), allowed: Vec::new() };
-        Self { status, body, headers: Vec::new() }
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), allowed: Vec::new(), headers: Vec::new() }
     }
 
     pub(super) fn allowed<T: Into<String>>(mut self, what: impl IntoIterator<Item = T>) -> Self {
-        self.body.allowed.extend(what.into_iter().map(Into::into));
+        self.allowed.extend(what.into_iter().map(Into::into));
         self
     }
 
@@ -42,8 +53,18 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
-        response.headers_mut().extend(self.headers);
+        let Self { status, detail, allowed, headers } = self;
+        let body = Body {
+            r#type: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            detail,
+            allowed,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let media_type = HeaderValue::from_static(MEDIA_TYPE);
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        response.headers_mut().extend(headers);
         response
     }
 }
