@@ -7,7 +7,6 @@ mod system;
 mod traffic;
 
 mod access_log;
-mod admin;
 mod affinity;
 mod backend;
 mod chaos;

@@ -46,6 +46,11 @@ impl Feed {
         self.latest.borrow().clone()
     }
 
+    /// Every status from now on.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Numbered> {
+        self.latest.subscribe()
+    }
+
     /// The first status that is not number `seen`; after `wait`, whatever there is.
     pub(super) async fn after(&self, seen: u64, wait: Duration) -> Numbered {
         let mut latest = self.latest.subscribe();

@@ -3,11 +3,13 @@
 
 mod change;
 mod chaos;
+mod events;
 mod feed;
 mod guard;
 mod headers;
 mod health;
 mod openapi;
+mod page;
 pub(super) mod problem;
 mod read;
 mod routes;
@@ -29,6 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::events::{Events, Hangup};
 use self::feed::Feed;
 use self::guard::{Hosts, Peer};
 use self::routes::Api;
@@ -119,15 +122,16 @@ pub async fn serve(
 ) -> io::Result<()> {
     let Service { status, sabotage, .. } = service;
     let facts = Facts { balancer: service.balancer, admin: listener.local_addr()? };
-    let feed = Feed::new(&status);
+    let (feed, events) = (Feed::new(&status), Events::new());
     let api = Api {
         access: service.access,
         hosts: Hosts::new(service.hosts),
+        events: events.clone(),
         feed: feed.clone(),
-        incidents: service.incidents,
+        incidents: service.incidents.clone(),
         meter: service.meter,
         counted: service.counted,
-        recording: service.recording,
+        recording: service.recording.clone(),
         commands: service.commands,
         facts,
         settings: service.settings.iter().map(Setting::from).collect(),
@@ -138,6 +142,12 @@ pub async fn serve(
     tokio::join!(
         accept(&listener, &router, &mut connections, &shutdown),
         shutdown.run_until_cancelled(feed.follow(status)),
+        shutdown.run_until_cancelled(events.follow(
+            &feed,
+            service.incidents,
+            &service.recording,
+            facts
+        )),
     );
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
@@ -163,8 +173,13 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
+                let hangup = Hangup::default();
                 let router = router.clone().layer(Extension(Peer(peer.ip())));
-                connections.spawn(converse(stream, router, shutdown.clone()));
+                let router = router.layer(Extension(hangup.clone()));
+                let conversation = converse(stream, router, shutdown.clone());
+                connections.spawn(async move {
+                    hangup.0.run_until_cancelled(conversation).await;
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "the admin API cannot accept a connection");

@@ -28,6 +28,9 @@ use crate::recorder::Glance;
 /// How long `?after=` waits without `&wait=`: less than what proxies allow a silent answer (30 s).
 const WAIT_DEFAULT: Duration = Duration::from_secs(25);
 
+/// The largest revision: JSON's numbers are exact no further (2^53 - 1).
+const REVISION_MAX: u64 = 9_007_199_254_740_991;
+
 /// The longest `&wait=`, in seconds.
 const WAIT_SECONDS_MAX: u64 = 60;
 
@@ -54,6 +57,9 @@ pub(super) async fn status(
 ) -> Result<Json<Overview>, Problem> {
     let Query(query) = query.map_err(|rejection| bad_query(&rejection.body_text()))?;
     let wait = wait_of(&query)?;
+    if let Some(after) = query.after.filter(|after| *after > REVISION_MAX) {
+        return Err(bad_query(&format!("`after={after}` is out of range")));
+    }
     let latest = match query.after {
         None => api.feed.latest(),
         Some(seen) => tokio::select! {

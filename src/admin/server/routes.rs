@@ -12,10 +12,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::events::Events;
 use super::feed::Feed;
 use super::guard::Hosts;
 use super::problem::Problem;
-use super::{Access, change, chaos, guard, headers, health, openapi, read};
+use super::{Access, change, chaos, events, guard, headers, health, openapi, page, read};
 use crate::admin::overview::Facts;
 use crate::admin::settings::Setting;
 use crate::controller::Command;
@@ -33,6 +34,7 @@ const BODY_BYTES_MAX: usize = 1024;
 pub(super) struct Api {
     pub(super) access: Access,
     pub(super) hosts: Hosts,
+    pub(super) events: Events,
     pub(super) feed: Feed,
     pub(super) incidents: watch::Receiver<Snapshot>,
     pub(super) meter: Meter,
@@ -52,6 +54,7 @@ pub(super) fn router(api: Arc<Api>, sabotage: Option<Arc<Sabotage>>) -> Router {
     let document = Arc::new(openapi::complete(document));
     router
         .route("/v1/openapi.json", get(async move || document_of(&document)))
+        .merge(page::routes())
         .fallback(no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(admit)
@@ -71,6 +74,7 @@ fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(read::history))
         .routes(routes!(read::pace))
         .routes(routes!(read::metrics))
+        .routes(routes!(events::events))
         .routes(routes!(read::settings))
         .routes(routes!(read::access))
         .routes(routes!(change::scale))
