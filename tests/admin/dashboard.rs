@@ -9,7 +9,7 @@ use cloudaps::metrics::HistoryView;
 use rustix::process::Signal;
 
 use super::browser::{Browser, DESKTOP, NIGHT, PHONE};
-use super::system::{Place, System, pid_in, signal};
+use super::system::{Place, System, pid_in, pids, signal};
 use super::traffic::Load;
 
 /// Slots of instances that serve, as the page shows them.
@@ -183,8 +183,11 @@ async fn a_page_of_another_origin_cannot_drain_an_instance() {
     // The first one is sent and refused, and the page may not even see that; the second is asked
     // for first, and that is refused; of the third nothing is shown.
     assert_eq!(browser.ask("window.tried").await, "rejected,rejected,rejected");
-    let after = system.status();
-    assert_eq!(after.revision, before.revision, "{after:#?}");
+    // An order that is obeyed after it shows that nothing came of it.
+    assert!(place.operate(&["pause"]).status.success());
+    let after = system.await_status("paused", |status| status.operation == "paused");
+    assert!(after.slots.iter().all(|row| row.state == "serving"), "{after:#?}");
+    assert_eq!(pids(&after), pids(&before));
     browser.close().await;
 }
 

@@ -112,7 +112,7 @@ function plotOf(chart) {
     height: HEIGHT,
     cursor: { sync: { key: "traffic" }, drag: { x: false, y: false }, points: { size: 6 } },
     legend: { live: true },
-    padding: [8, 12, 0, 0],
+    padding: [8, 26, 0, 0],
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: axesOf(chart),
     series: [{ label: words().time, value: (_, time) => clock(time) }, ...series],

@@ -70,6 +70,9 @@ struct Event {
     data: Arc<str>,
 }
 
+/// An event on its way to a reader; nothing can be wrong with it.
+type Told = Result<sse::Event, Infallible>;
+
 /// Where events are written and readers come to.
 #[derive(Clone, Debug)]
 pub(super) struct Events(Arc<Mutex<Desk>>);
@@ -175,7 +178,7 @@ pub(super) async fn events(
     State(api): State<Arc<Api>>,
     Extension(hangup): Extension<Hangup>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Problem> {
+) -> Result<Sse<impl Stream<Item = Told>>, Problem> {
     let seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()?.trim().parse().ok());
     let queue = api.events.desk().admit(seen, hangup.0).ok_or_else(too_many)?;
     let shutdown = api.shutdown.clone();
@@ -189,10 +192,7 @@ pub(super) async fn events(
 }
 
 /// The events of a queue, until it or the time ends.
-fn told(
-    queue: mpsc::Receiver<Event>,
-    ends: impl Future<Output = ()>,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+fn told(queue: mpsc::Receiver<Event>, ends: impl Future<Output = ()>) -> impl Stream<Item = Told> {
     stream::unfold((queue, Box::pin(ends)), async |(mut queue, mut ends)| {
         let event = tokio::select! {
             biased;
