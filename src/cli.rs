@@ -123,10 +123,11 @@ pub struct ForwardArgs {
     /// Where to listen for traffic; port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// The server that every request goes to, such as `http://10.0.0.7:5000`. May be left out
-    /// with --control: requests are then held until the backend is known.
+    /// The server that every request goes to, such as `http://10.0.0.7:5000`; given several times,
+    /// those that share the requests. May be left out with --control: requests are then held until
+    /// a backend is known.
     #[arg(long, value_name = "URL", required_unless_present = "control")]
-    pub to: Option<String>,
+    pub to: Vec<String>,
     /// Where to answer `GET /health` and take `PUT /backend`, apart from user traffic.
     #[arg(long, value_name = "ADDR")]
     pub control: Option<SocketAddr>,
@@ -334,9 +335,22 @@ pub struct ScaleArgs {
     /// Where to ask.
     #[command(flatten)]
     pub admin: AdminArgs,
-    /// The number of instances to keep.
+    /// How many to keep.
     #[arg(value_name = "N")]
-    pub instances: u32,
+    pub count: u32,
+    /// Of what.
+    #[arg(long, value_enum, default_value_t, value_name = "GROUP")]
+    pub group: GroupKind,
+}
+
+/// What there can be several of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GroupKind {
+    /// The instances that the balancer sends requests to.
+    #[default]
+    Instances,
+    /// The backends behind them, if their data can be open more than once.
+    Backend,
 }
 
 /// `cloudaps drain` and `cloudaps replace`.
@@ -373,7 +387,8 @@ pub struct ChaosArgs {
     #[arg(long, value_name = "N", default_value_t = 16,
         value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub connections: u32,
-    /// What is asked for with GET. Every tenth request is a POST of a task, if there is a backend.
+    /// What is asked for with GET. Every tenth request is a POST of a task, if the backend takes
+    /// tasks.
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = request_path)]
     pub path: String,
     /// Print JSON.

@@ -1,8 +1,9 @@
-//! Asks one instance how it is, and tells forwarders where the backend is.
+//! Asks one instance how it is, and tells forwarders where the backends are.
 //!
 //! A probe opens a connection of its own: that tests the accept queue too, and what is wrong with
 //! a pooled connection says nothing about the instance.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,13 +14,13 @@ use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::address::Address;
-use crate::fleet::{Finding, Probe};
+use crate::fleet::{Backends, Finding, Probe, Relays};
 
 /// No health check has more to say; a server that streams without end is cut off here.
 const ANSWER_MAX: usize = 64 * 1024;
@@ -27,7 +28,7 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// How to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// A forwarder's control listener: it names itself and its backend.
+    /// A forwarder's control listener: it names itself and its backends.
     Control {
         /// Who must answer. An address can be reused, a name cannot.
         instance: String,
@@ -51,7 +52,15 @@ enum Failure {
 #[derive(Debug, Deserialize)]
 struct ControlAnswer {
     instance: Option<String>,
-    backend: Option<SocketAddr>,
+    backends: Told,
+    finishing: BTreeSet<SocketAddr>,
+}
+
+/// Where a forwarder is told to send requests, and says that it does.
+#[derive(Debug, Deserialize, Serialize)]
+struct Told {
+    serving: BTreeSet<SocketAddr>,
+    lost: BTreeSet<SocketAddr>,
 }
 
 /// Asks the instance at `address`. Takes at most `patience`. `None`: it could not be asked, for a
@@ -70,19 +79,20 @@ pub async fn probe(address: &Address, check: &Check, patience: Duration) -> Opti
     }
 }
 
-/// Tells the forwarder that listens at `control` to relay to `backend`.
+/// Tells the forwarder that listens at `control` to relay to `backends`.
 ///
 /// # Errors
-/// It did not take the address; the text says why.
+/// It did not take the news; the text says why.
 pub async fn repoint(
     control: SocketAddr,
-    backend: SocketAddr,
+    backends: &Backends,
     token: &str,
     patience: Duration,
 ) -> Result<(), String> {
-    let body = Bytes::from(backend.to_string());
+    let Backends { serving, lost } = backends.clone();
+    let body = serde_json::to_vec(&Told { serving, lost }).map_err(|error| error.to_string())?;
     let control = Address::from(control);
-    let order = request((Method::PUT, "/backend"), &control.authority(), Some(token), body);
+    let order = request((Method::PUT, "/backend"), &control.authority(), Some(token), body.into());
     let exchange = send(&control, order);
     match timeout(patience, exchange).await {
         Err(_) => Err(format!("no answer within {patience:?}")),
@@ -175,7 +185,10 @@ fn judge(check: &Check, status: StatusCode, body: &[u8]) -> Probe {
 fn judge_control(expected: &str, body: &[u8]) -> Probe {
     match serde_json::from_slice::<ControlAnswer>(body) {
         Ok(answer) if answer.instance.as_deref() == Some(expected) => {
-            Probe { finding: Finding::Well, backend: answer.backend }
+            let Told { serving, lost } = answer.backends;
+            let to = Backends { serving, lost };
+            let relays = Relays { to, finishing: answer.finishing };
+            Probe { finding: Finding::Well, relays }
         }
         // Somebody else has its address: whoever answers, it is not our instance.
         Ok(_) => found(Finding::Refused),
@@ -183,6 +196,6 @@ fn judge_control(expected: &str, body: &[u8]) -> Probe {
     }
 }
 
-const fn found(finding: Finding) -> Probe {
-    Probe { finding, backend: None }
+fn found(finding: Finding) -> Probe {
+    Probe { finding, relays: Relays::default() }
 }

@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
     Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchOn,
-    LaunchToken, Operation, Ownership, Plan, Probe, Slot, Spec, Thresholds, Vitals, plan,
+    LaunchToken, Operation, Ownership, Plan, Probe, Relays, Slot, Spec, Thresholds, Vitals, plan,
 };
 use many::{instance, probed, serving, spec};
 

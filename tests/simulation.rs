@@ -19,6 +19,8 @@ mod simulation {
     pub(crate) mod law;
     pub(crate) mod machine;
     pub(crate) mod page;
+    pub(crate) mod planners;
+    pub(crate) mod relaying;
     pub(crate) mod trace;
     pub(crate) mod traffic;
     pub(crate) mod world;

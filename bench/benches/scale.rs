@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
     Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchOn,
-    LaunchToken, Operation, Ownership, Probe, Slot, Spec, Thresholds, Vitals, plan,
+    LaunchToken, Operation, Ownership, Probe, Relays, Slot, Spec, Thresholds, Vitals, plan,
 };
 use cloudaps::pool::{
     Algorithm, Ask, Balance, Endpoint, EndpointId, Ledger, Pool, Standing, Ties, Tried, Turn,

@@ -12,7 +12,7 @@ use crate::fleet;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hold {
     /// In one word: `unlisted`, `paused`, `frozen`, `on_trial`, `budget`, `limit`, `fenced`,
-    /// `shaken`, `awaits_successor` or `slow_probes`.
+    /// `shaken`, `shedding`, `awaits_successor` or `slow_probes`.
     pub kind: String,
     /// The slot that waits, if it is one: `instance-0`.
     pub slot: Option<String>,
@@ -75,6 +75,7 @@ impl Hold {
                 Self { instance: Some(by.to_string()), ..in_slot("fenced", slot) }
             }
             Of::Shaken(group) => in_group("shaken", *group),
+            Of::Shedding(group) => in_group("shedding", *group),
             Of::AwaitsSuccessor(id) => {
                 Self { instance: Some(id.to_string()), ..plain("awaits_successor") }
             }

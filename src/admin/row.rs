@@ -1,5 +1,6 @@
 //! One line of the fleet's table, as the admin API shows it.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -40,9 +41,13 @@ pub struct Occupant {
     /// Where it serves.
     #[schema(value_type = Option<String>)]
     pub address: Option<Address>,
-    /// Where it relays to, if it is a forwarder.
+    /// Where it relays to, if it is a forwarder; the first of `backends`.
     #[schema(value_type = Option<String>)]
     pub backend: Option<SocketAddr>,
+    /// Everywhere that it relays to.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub backends: BTreeSet<SocketAddr>,
     /// Why it has to go, if it has to, in words for people.
     pub reason: Option<String>,
     /// The same in one word: `gone`, `refused`, `unresponsive`, `unhealthy`, `flapping`,
@@ -96,7 +101,8 @@ impl Occupant {
             label: occupant.label.clone(),
             pid: occupant.label.strip_prefix("pid ").and_then(|number| number.parse().ok()),
             address: occupant.address.clone(),
-            backend: occupant.backend,
+            backend: occupant.backends.first().copied(),
+            backends: occupant.backends.clone(),
             reason: occupant.reason.as_ref().map(Reason::to_string),
             cause: occupant.reason.as_ref().map(|reason| reason.name().to_owned()),
             since_seconds: seconds(now.since(occupant.since)),

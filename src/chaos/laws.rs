@@ -52,7 +52,10 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Ruling> {
         ruling("no request was lost that the retry table allows to save", lost(&evidence.tally)),
         ruling("no POST was carried out twice", twice(&evidence.store)),
         ruling("every POST that was acknowledged is stored", missing(&evidence.store)),
-        ruling("never more machines than size and surge, and one backend", too_many(evidence)),
+        ruling(
+            "never more machines and backends than their number and surge allow",
+            too_many(evidence),
+        ),
         ruling(
             "in the end exactly as many serve as are wanted, and nothing is waited for",
             evidence.unsettled.clone(),

@@ -117,9 +117,12 @@ impl Stage {
     /// Plays until all faults were made, or until `cut`; then waits until the fleet is whole.
     pub(super) async fn play(mut self, cut: CancellationToken) -> anyhow::Result<Report> {
         let mut tasks = match &self.traffic.posts {
-            Some(prefix) => Some(Tasks::mark(self.traffic.to, prefix).await?),
+            Some(prefix) => Tasks::mark(self.traffic.to, prefix).await?,
             None => None,
         };
+        if tasks.is_none() {
+            self.traffic.posts = None;
+        }
         let watch = Watch::start(self.watch.take().context("it is played once")?);
         let traffic = Traffic::start(&self.traffic);
         let began = clock::now();

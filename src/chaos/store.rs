@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
-use hyper::Method;
 use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::laws::Store;
@@ -13,6 +13,10 @@ use super::traffic::{Answer, Client, TASKS, Tally, name};
 
 /// Tasks of one page of the list: the most that the service gives.
 const PAGE: usize = 1000;
+
+/// What a server answers that does not take tasks.
+const UNKNOWN: [StatusCode; 3] =
+    [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
 
 /// Pages that are read: those that an hour of posts at the highest rate fills.
 const PAGES_MAX: usize = 10_000;
@@ -33,13 +37,17 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Posts a first task, to know where those of this run begin.
-    pub(super) async fn mark(to: SocketAddr, prefix: &str) -> anyhow::Result<Self> {
+    /// Posts a first task, to know where those of this run begin. There is no service if the
+    /// backend is a server of the user's own that knows no tasks.
+    pub(super) async fn mark(to: SocketAddr, prefix: &str) -> anyhow::Result<Option<Self>> {
         let mut client = Client::new(to);
         let body = serde_json::json!({ "text": format!("{prefix}first") }).to_string();
         let answer = client.send(Method::POST, TASKS, body.into()).await?;
+        if UNKNOWN.contains(&answer.status) {
+            return Ok(None);
+        }
         let task: Task = parse(&answer).context("the task service does not take a task")?;
-        Ok(Self { client, prefix: prefix.to_owned(), first: task.id })
+        Ok(Some(Self { client, prefix: prefix.to_owned(), first: task.id }))
     }
 
     /// What is there of what was posted, compared with what was acknowledged.

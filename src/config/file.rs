@@ -16,6 +16,9 @@ use crate::fleet::LaunchOn;
 /// How many instances a fleet may have; the same as for `cloudaps scale`.
 pub(super) const INSTANCES_MAX: u64 = controller::INSTANCES_MAX as u64;
 
+/// How many backends there may be; the same as for `cloudaps scale`.
+const BACKENDS_MAX: u64 = controller::BACKENDS_MAX as u64;
+
 /// `cloudaps.toml`. What is left out has the default below.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -79,13 +82,34 @@ pub struct Instance {
     pub threads: Count<1, 1024>,
 }
 
-/// `[backend]`: the task service behind the forwarders.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+/// `[backend]`: the task service behind the forwarders, or a server of your own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backend {
-    /// Its database, `sqlite://PATH`; `tasks.db` under the state directory if left out.
+    /// The task service's database, `sqlite://PATH`; `tasks.db` under the state directory if left
+    /// out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// A server of your own, with `{port}` where its port goes; the task service if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    /// Which path a server of your own is probed at: any answer below 500 is good.
+    pub health: HealthPath,
+    /// Whether more than one of your own may run at a time.
+    pub data: Data,
+    /// How many to keep.
+    pub replicas: Count<1, BACKENDS_MAX>,
+}
+
+/// Who may have the data open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Data {
+    /// One process at a time.
+    #[default]
+    Exclusive,
+    /// Several.
+    Shared,
 }
 
 /// `[fleet]`: the limits within which the fleet heals.
@@ -188,6 +212,19 @@ impl Default for Instance {
             health: HealthPath("/".to_owned()),
             // Three forwarders share this machine with the balancer: one thread each is enough.
             threads: Count::new(1),
+        }
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self {
+            store: None,
+            command: None,
+            health: HealthPath("/".to_owned()),
+            // Two that write to the same file without knowing of each other would ruin it.
+            data: Data::Exclusive,
+            replicas: Count::new(1),
         }
     }
 }

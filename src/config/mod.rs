@@ -3,6 +3,7 @@
 
 mod access_log;
 mod affinity;
+mod backend;
 mod file;
 mod host_name;
 mod networks;
@@ -26,9 +27,8 @@ use crate::provider::fixed;
 use crate::provider::process::Workload;
 use crate::proxy::{LogFormat, Settings};
 use crate::state_dir::StateDir;
-use crate::tasks::{ParseStoreUrlError, StoreUrl};
 pub use file::File;
-use file::ProviderName;
+use file::{Data, ProviderName};
 use proxy::BalanceName;
 use server::Server;
 pub use shown::{Origin, Shown};
@@ -41,9 +41,6 @@ const INSTANCES: u32 = 3;
 /// For how long after a launch or an end a process may be missing from the list, or still on it:
 /// never, because the provider reads its list from memory, where launches are before they return.
 const SETTLE: Duration = Duration::ZERO;
-
-/// Where the task service is probed.
-const TASKS_HEALTH: &str = "/healthcheck/";
 
 /// Everything `up` needs to know, valid.
 #[derive(Clone, Debug)]
@@ -250,7 +247,7 @@ impl Config {
             spec: spec(file),
             check: PathChecks {
                 instances: file.instance.health.0.clone(),
-                backend: TASKS_HEALTH.to_owned(),
+                backend: backend::health(&file.backend).to_owned(),
             },
             cadence: Cadence {
                 starting: file.probe.starting_interval.get(),
@@ -330,14 +327,7 @@ fn check_together(file: &File) -> Result<(), Error> {
             );
         }
     }
-    if file.instance.command.is_some() && file.backend.store.is_some() {
-        return refuse(
-            "`backend.store` is for the task service, which does not run with \
-             `instance.command`: leave out one of them"
-                .to_owned(),
-        );
-    }
-    Ok(())
+    backend::check_together(file)
 }
 
 fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Provider, Error> {
@@ -350,15 +340,11 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
         let processes = Processes { instances, backend: None, stop_timeout };
         return Ok(Provider::Process(processes));
     }
-    let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
-    let store = file.backend.store.clone().unwrap_or_else(default);
-    let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
-    store.parse::<StoreUrl>().map_err(refusal)?;
+    let backend = Some(backend::workload(&file.backend, state_dir)?);
     let instances = Workload::Forwarder {
         config: source.map(Path::to_owned),
         threads: file.instance.threads.to_u32(),
     };
-    let backend = Some(Workload::Tasks { store });
     Ok(Provider::Process(Processes { instances, backend, stop_timeout }))
 }
 
@@ -370,14 +356,23 @@ fn spec(file: &File) -> Spec {
         Some(instances) => instances.to_u32(),
         None => INSTANCES,
     };
-    let surge = file.fleet.surge.map_or(size.max(1), Count::to_u32);
     let ownership = if is_static { Ownership::Foreign } else { Ownership::Owned };
     let has_backend = !is_static && file.instance.command.is_none();
-    let handover = Handover::LaunchFirst { surge };
+    let handover = Handover::LaunchFirst { surge: surge(file, size) };
     let standby = file.standby.to_u32();
     let instances = GroupSpec { standby, ..group_spec(file, size, ownership, handover) };
-    let backend = group_spec(file, has_backend.into(), ownership, Handover::Fenced);
+    let replicas = if has_backend { file.backend.replicas.to_u32() } else { 0 };
+    let handover = match backend::data(&file.backend) {
+        Data::Exclusive => Handover::Fenced,
+        Data::Shared => Handover::LaunchFirst { surge: surge(file, replicas) },
+    };
+    let backend = group_spec(file, replicas, ownership, handover);
     Spec { instances, backend, operation: Operation::Active }
+}
+
+/// How many of a group may exist beyond those that are wanted.
+fn surge(file: &File, size: u32) -> u32 {
+    file.fleet.surge.map_or(size.max(1), Count::to_u32)
 }
 
 fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) -> GroupSpec {

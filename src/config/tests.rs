@@ -87,6 +87,9 @@ fn every_refusal_names_the_line_the_key_the_value_and_what_is_allowed() {
         ("[instance]\ncommand = []", &["line 2", "command", "the program"]),
         ("[instance]\ncommand = [\"sh\"]", &["line 2", "command = [\"sh\"]", "{port}"]),
         ("[instance]\nhealth = \"up\"", &["line 2", "health = \"up\"", "begins with `/`"]),
+        ("[backend]\nreplicas = 0", &["line 2", "= 0", "1 to 100"]),
+        ("[backend]\ndata = \"mine\"", &["line 2", "mine", "`exclusive`", "`shared`"]),
+        ("[backend]\ncommand = [\"sh\"]", &["line 2", "command = [\"sh\"]", "{port}"]),
         ("[backend]\nstore = \"mysql://x\"", &["backend.store", "mysql://x", "sqlite://"]),
     ] {
         assert_names(&refusal(text), words);
@@ -111,6 +114,20 @@ fn values_that_do_not_go_together_are_refused() {
             "[instance]\ncommand = [\"a\", \"{port}\"]\n[backend]\nstore = \"sqlite://x\"",
             &["backend.store", "instance.command"],
         ),
+        (
+            "provider = \"static\"\nendpoints = [\"127.0.0.1:1\"]\n[backend]\nreplicas = 2",
+            &["backend.replicas", "static", "leave out one"],
+        ),
+        (
+            "[backend]\ncommand = [\"a\", \"{port}\"]\nstore = \"sqlite://x\"",
+            &["backend.store", "backend.command"],
+        ),
+        (
+            "[backend]\ncommand = [\"a\", \"{port}\"]\nreplicas = 2",
+            &["backend.replicas = 2", "backend.data = \"shared\"", "allowed is 1"],
+        ),
+        ("[backend]\nreplicas = 3", &["backend.replicas = 3", "SQLite", "allowed is 1"]),
+        ("[backend]\ndata = \"shared\"", &["backend.data", "backend.command", "backend.store"]),
         ("[proxy]\nbalance = \"hash\"", &["proxy.balance", "proxy.hash_on", "cookie:NAME"]),
         ("[proxy]\nhash_on = \"address\"", &["proxy.hash_on", "proxy.balance", "hash"]),
     ] {
@@ -157,6 +174,19 @@ fn a_command_of_ones_own_runs_without_a_backend() {
     let Provider::Process(Processes { instances, backend, .. }) = config.provider else { panic!() };
     assert!(matches!(instances, Workload::Command(words) if words[0] == "python3"));
     assert!(backend.is_none());
+}
+
+#[test]
+fn a_backend_of_ones_own_runs_as_often_as_its_data_allows() {
+    let backend = "[backend]\ncommand = [\"serve\", \"{port}\"]\nhealth = \"/up\"\n";
+    let config = |more: &str| Config::new(&file(&format!("{backend}{more}")), None).unwrap();
+    let alone = config("");
+    assert_eq!((alone.spec.backend.size, alone.spec.backend.handover), (1, Handover::Fenced));
+    assert_eq!(alone.check.backend, "/up");
+    let spec = config("data = \"shared\"\nreplicas = 3\n").spec.backend;
+    assert_eq!((spec.size, spec.handover), (3, Handover::LaunchFirst { surge: 3 }));
+    let Provider::Process(Processes { backend, .. }) = alone.provider else { panic!() };
+    assert!(matches!(backend, Some(Workload::Command(words)) if words[0] == "serve"));
 }
 
 #[test]

@@ -6,17 +6,20 @@ pub use crate::fleet::Order;
 
 use super::Controller;
 use crate::clock;
-use crate::fleet::{Event, Group, Operation, Ownership, Slot};
+use crate::fleet::{Event, Group, GroupSpec, Handover, Operation, Ownership, Slot};
 use crate::provider::Provider;
 
 /// The most instances that `scale` may ask for, as in the configuration.
 pub const INSTANCES_MAX: u32 = 1000;
 
+/// The most backends, as in the configuration: each forwarder keeps connections to all of them.
+pub const BACKENDS_MAX: u32 = 100;
+
 /// What the operator asks for. Each is answered: done (or begun), or why not.
 #[derive(Debug)]
 pub enum Command {
-    /// Keep so many instances.
-    Scale(u32, Answer),
+    /// Keep so many of a group.
+    Scale(Group, u32, Answer),
     /// Drain or replace the instance in a slot.
     Order(Slot, Order, Answer),
     /// Launch and end nothing.
@@ -38,6 +41,12 @@ pub enum Refusal {
     /// The number is out of range.
     #[error("{0} instances are out of range: allowed are 0 to {INSTANCES_MAX}")]
     Size(u32),
+    /// The number of backends is out of range.
+    #[error("{0} backends are out of range: allowed are 1 to {BACKENDS_MAX}")]
+    Backends(u32),
+    /// There cannot be several backends.
+    #[error("{0}")]
+    Single(&'static str),
     /// Nothing is in the slot that could be drained or replaced.
     #[error("nothing serves in {slot}; the slots that do are: {serving}")]
     Vacant {
@@ -57,7 +66,7 @@ pub enum Refusal {
 impl<P: Provider> Controller<P> {
     pub(super) fn obey(&mut self, command: Command) {
         let (result, answer) = match command {
-            Command::Scale(size, answer) => (self.scale(size), answer),
+            Command::Scale(group, size, answer) => (self.scale(group, size), answer),
             Command::Order(slot, order, answer) => (self.order(slot, order), answer),
             Command::Pause(answer) => (self.operate(Operation::Paused), answer),
             Command::Resume(answer) => (self.resume(), answer),
@@ -68,14 +77,22 @@ impl<P: Provider> Controller<P> {
         let _ = answer.send(result);
     }
 
-    fn scale(&mut self, size: u32) -> Result<(), Refusal> {
+    fn scale(&mut self, group: Group, size: u32) -> Result<(), Refusal> {
         self.refuse_unless_owned()?;
-        if size > INSTANCES_MAX {
-            return Err(Refusal::Size(size));
-        }
+        let spec = match group {
+            Group::Instances if size > INSTANCES_MAX => return Err(Refusal::Size(size)),
+            Group::Instances => &mut self.spec.instances,
+            Group::Backend => {
+                refuse_unless_shared(&self.spec.backend)?;
+                if !(1..=BACKENDS_MAX).contains(&size) {
+                    return Err(Refusal::Backends(size));
+                }
+                &mut self.spec.backend
+            }
+        };
         self.outdated = true;
-        let was = std::mem::replace(&mut self.spec.instances.size, size);
-        tracing::info!("scaled from {was} to {size} instances");
+        let was = std::mem::replace(&mut spec.size, size);
+        tracing::info!("scaled {} from {was} to {size}", group.name());
         Ok(())
     }
 
@@ -129,5 +146,15 @@ impl<P: Provider> Controller<P> {
             Ownership::Owned => Ok(()),
             Ownership::Foreign => Err(Refusal::Foreign),
         }
+    }
+}
+
+fn refuse_unless_shared(backend: &GroupSpec) -> Result<(), Refusal> {
+    match backend.handover {
+        _ if backend.size == 0 => Err(Refusal::Single("there is no backend")),
+        Handover::Fenced => Err(Refusal::Single(
+            "the backend's data can be open only once: there is one backend, and no more",
+        )),
+        Handover::LaunchFirst { .. } => Ok(()),
     }
 }

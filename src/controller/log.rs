@@ -18,8 +18,7 @@ impl Log {
             Change::Phase(passage) => self.passage(passage, now),
             Change::Load(id, Load::Shedding) => tracing::warn!("{id}: asks for less traffic"),
             Change::Load(id, Load::Normal) => tracing::info!("{id}: takes its full share again"),
-            Change::Backend(id, Some(to)) => tracing::info!("{id}: relays to {to}"),
-            Change::Backend(id, None) => tracing::debug!("{id}: relays to nobody"),
+            Change::Backends(id, to) => tracing::info!("{id}: relays to {to}"),
             // What is new shows on the status; it tells nothing of how the instance does.
             Change::Described(_) => {}
             Change::Forgotten(id) => tracing::debug!("{id}: no more"),
@@ -31,7 +30,7 @@ impl Log {
         let before: HashSet<&Hold> = before.iter().collect();
         for hold in holds.iter().filter(|hold| !before.contains(hold)) {
             match hold {
-                Hold::Frozen { .. } | Hold::Budget { .. } | Hold::Shaken(_) => {
+                Hold::Frozen { .. } | Hold::Budget { .. } | Hold::Shaken(_) | Hold::Shedding(_) => {
                     tracing::warn!("{hold}");
                 }
                 _ => tracing::debug!("{hold}"),

@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::Accounts;
-pub use command::{Answer, Command, INSTANCES_MAX, Order, Refusal};
+pub use command::{Answer, BACKENDS_MAX, Command, INSTANCES_MAX, Order, Refusal};
 pub use counts::{Counting, Counts, Ending, PROBE_NAMES, Verb, probe_name};
 pub use pulse::{Beat, Pulse};
 pub use status::{Limits, Occupant, Row, Status};
@@ -63,7 +63,7 @@ pub struct Settings {
     pub cadence: Cadence,
     /// How often the provider is asked what exists.
     pub list_interval: Duration,
-    /// What forwarders want to see before they take a new backend.
+    /// What forwarders want to see before they take new backends.
     pub control_token: String,
     /// How many threads carry traffic: each reports by itself.
     pub threads: usize,

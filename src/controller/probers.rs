@@ -153,7 +153,7 @@ impl Probers {
         let task = self.tasks.spawn(async move {
             let began = clock::now();
             let found = probe::probe(&address, &check, patience).await;
-            let answer = answer_of(found);
+            let answer = answer_of(found.as_ref());
             if let Some(found) = found {
                 let beat = Beat::new(found.finding, began);
                 counting.probed(beat.finding, beat.took);
@@ -195,7 +195,7 @@ impl Target {
     }
 }
 
-const fn answer_of(found: Option<Probe>) -> Answer {
+const fn answer_of(found: Option<&Probe>) -> Answer {
     match found {
         Some(Probe { finding: Finding::Refused | Finding::TimedOut, .. }) => Answer::Silence,
         _ => Answer::Given,

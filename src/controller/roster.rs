@@ -256,7 +256,7 @@ mod tests {
     use crate::address::Address;
     use crate::fleet::{
         Capacity, Event, Finding, GroupSpec, Handover, Instance, LaunchOn, Operation, Ownership,
-        Probe, Slot, Spec, Thresholds, Vitals,
+        Probe, Relays, Slot, Spec, Thresholds, Vitals,
     };
     use crate::pool::{Algorithm, Balance};
 
@@ -307,7 +307,7 @@ mod tests {
         fleet.observe(Event::Listed { began: NOW, found: found.clone() }, &spec, NOW);
         for finding in [Finding::Well, finding] {
             for instance in &found {
-                let probe = Probe { finding, backend: None };
+                let probe = Probe { finding, relays: Relays::default() };
                 fleet.observe(Event::Probed(instance.id.clone(), probe), &spec, NOW);
             }
         }

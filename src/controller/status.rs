@@ -1,6 +1,6 @@
 //! What the operator sees of the fleet, as plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct Status {
     pub instances: u32,
     /// How many more are to stand by.
     pub standby: u32,
-    /// How many backends are wanted: one or none.
+    /// How many backends are wanted.
     pub backends: u32,
     /// How many of each may exist at once.
     pub limits: Limits,
@@ -68,7 +68,7 @@ pub struct Occupant {
     /// Where it serves.
     pub address: Option<Address>,
     /// Where it relays to, if it is a forwarder.
-    pub backend: Option<SocketAddr>,
+    pub backends: BTreeSet<SocketAddr>,
     /// Where it is in its life.
     pub phase: &'static str,
     /// Why it has to go, if it has to.
@@ -207,7 +207,7 @@ fn occupant(tracked: &Tracked, seen: Seen) -> Occupant {
         id: tracked.instance.id.to_string(),
         label: tracked.instance.label.clone(),
         address: tracked.instance.address.clone(),
-        backend: tracked.backend,
+        backends: tracked.relays.to.serving.clone(),
         phase: tracked.phase.name(),
         reason: tracked.phase.reason().cloned(),
         since: tracked.since,

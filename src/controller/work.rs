@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 
 use super::counts::{Counting, Ending, Verb};
 use crate::clock::{self, Instant};
-use crate::fleet::{Event, InstanceId, Launch};
+use crate::fleet::{Backends, Event, InstanceId, Launch};
 use crate::probe;
 use crate::provider::{self, Fault, Provider};
 
@@ -27,7 +27,7 @@ const TERMINATE_CALL_MAX: Duration = Duration::from_secs(900);
 /// A list that takes longer is given up; its age would make it worthless.
 const LIST_CALL_MAX: Duration = Duration::from_secs(30);
 
-/// How long a forwarder has to take a new backend. It only stores an address; the next probe
+/// How long a forwarder has to take new backends. It only stores addresses; the next probe
 /// finds out if it did not.
 const REPOINT_CALL_MAX: Duration = Duration::from_secs(1);
 
@@ -102,12 +102,12 @@ impl<P: Provider> Work<P> {
         });
     }
 
-    pub(super) fn repoint(&mut self, id: InstanceId, control: SocketAddr, to: SocketAddr) {
+    pub(super) fn repoint(&mut self, id: InstanceId, control: SocketAddr, to: Arc<Backends>) {
         let (events, token) = (self.events.clone(), Arc::clone(&self.control_token));
         self.tasks.spawn(async move {
-            let result = probe::repoint(control, to, &token, REPOINT_CALL_MAX).await;
+            let result = probe::repoint(control, &to, &token, REPOINT_CALL_MAX).await;
             if let Err(cause) = &result {
-                tracing::warn!("{id}: it did not take the backend {to}: {cause}");
+                tracing::warn!("{id}: it was not told to relay to {to}: {cause}");
             }
             send(&events, Event::Repointed(id, to, result)).await;
         });

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::health::Verdict;
 use super::plan::LAUNCHING_MAX;
 use super::{
-    Change, DEPARTED_MAX, Finding, Fleet, Group, Handover, Health, Instance, InstanceId,
-    LaunchToken, Origin, Ownership, Phase, Reason, Repointing, Slot, Spec, Step, Tracked, Unseen,
-    Vitals,
+    Backends, Change, DEPARTED_MAX, Finding, Fleet, Group, Handover, Health, Instance, InstanceId,
+    LaunchToken, Origin, Ownership, Phase, Reason, Relays, Repointing, Slot, Spec, Step, Tracked,
+    Unseen, Vitals,
 };
 use crate::clock::Instant;
 
@@ -35,8 +35,8 @@ pub enum Event {
     Drained(InstanceId),
     /// A termination was answered: the instance is gone, or why that is not known.
     Terminated(InstanceId, Result<(), String>),
-    /// A forwarder was told where the backend is: it took the address, or why not.
-    Repointed(InstanceId, SocketAddr, Result<(), String>),
+    /// A forwarder was told where the backends are: it took the news, or why not.
+    Repointed(InstanceId, Arc<Backends>, Result<(), String>),
     /// The operator named a slot.
     Ordered(Slot, Order),
     /// The operator wants to go on: launches are no longer frozen.
@@ -44,12 +44,12 @@ pub enum Event {
 }
 
 /// What a probe found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// How the instance is.
     pub finding: Finding,
-    /// Where it says that it relays to, if it is a forwarder.
-    pub backend: Option<SocketAddr>,
+    /// What it says of its requests, if it is a forwarder.
+    pub relays: Relays,
 }
 
 /// What the operator wants with the instance in a slot.
@@ -81,7 +81,7 @@ impl Fleet {
             Event::Suspected(id) => self.suspected(&id, now),
             Event::Drained(id) => self.step(&id, Step::Quiet, now),
             Event::Terminated(id, result) => self.terminated(&id, &result, spec, now),
-            Event::Repointed(id, to, result) => self.repointed(&id, to, result.is_ok()),
+            Event::Repointed(id, to, result) => self.repointed(&id, &to, result.is_ok()),
             Event::Ordered(slot, order) => self.ordered(slot, order, spec, now),
             Event::Resumed => self.resumed(spec, now),
         }
@@ -213,7 +213,7 @@ impl Fleet {
             first_seen: now,
             health: Health::default(),
             last_good: None,
-            backend: None,
+            relays: Relays::default(),
             repointing: Repointing::Idle,
             origin,
         };
@@ -249,10 +249,10 @@ impl Fleet {
         }
         if matches!(probe.finding, Finding::Well | Finding::Shedding) {
             tracked.last_good = Some(now);
-            if tracked.backend != probe.backend {
-                tracked.backend = probe.backend;
-                self.journal.push(Change::Backend(id.clone(), probe.backend));
+            if tracked.relays.to.serving != probe.relays.to.serving {
+                self.journal.push(Change::Backends(id.clone(), probe.relays.to.clone()));
             }
+            tracked.relays = probe.relays;
             if tracked.repointing == Repointing::Failed {
                 tracked.repointing = Repointing::Idle;
             }
@@ -336,14 +336,14 @@ impl Fleet {
         }
     }
 
-    fn repointed(&mut self, id: &InstanceId, to: SocketAddr, taken: bool) {
+    fn repointed(&mut self, id: &InstanceId, to: &Backends, taken: bool) {
         let Some(tracked) = self.tracked.get_mut(id) else { return };
         if taken {
-            // Until a probe says otherwise.
-            let told = tracked.backend.replace(to) != Some(to);
-            if told {
-                self.journal.push(Change::Backend(id.clone(), Some(to)));
+            if tracked.relays.to.serving != to.serving {
+                self.journal.push(Change::Backends(id.clone(), to.clone()));
             }
+            // Until a probe says otherwise.
+            tracked.relays.take(to.clone());
             tracked.repointing = Repointing::Idle;
         } else {
             tracked.repointing = Repointing::Failed;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Backends;
 use crate::address::Address;
 
 /// A set of interchangeable instances.
@@ -13,7 +14,7 @@ use crate::address::Address;
 pub enum Group {
     /// The machines that traffic is balanced over: forwarders, or the user's own servers.
     Instances,
-    /// The one machine behind the forwarders, which owns the data.
+    /// The machines behind the forwarders, which own the data.
     Backend,
 }
 
@@ -127,8 +128,8 @@ pub struct Launch {
     pub token: LaunchToken,
     /// The slot to fill.
     pub slot: Slot,
-    /// Where the backend serves, if it is known yet: forwarders start pointed at it.
-    pub backend: Option<SocketAddr>,
+    /// Where the backends are, if any is known yet: forwarders start pointed at them.
+    pub backends: Arc<Backends>,
 }
 
 /// How much traffic an instance can take, in per cent of an ordinary one.

@@ -5,6 +5,7 @@
 //! data. The controller folds events in with [`Fleet::observe`], asks for a [`Plan`], records each
 //! action with [`Fleet::begin`] and then executes it.
 
+mod backends;
 mod boots;
 mod budget;
 mod event;
@@ -16,8 +17,8 @@ mod plan;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
+pub use backends::{Backends, Relays};
 pub use event::{Event, Order, Probe};
 pub use health::{Finding, Health, Load};
 pub use instance::{
@@ -65,8 +66,8 @@ pub enum Change {
     Phase(Passage),
     /// It asked for less, or for its full share again.
     Load(InstanceId, Load),
-    /// A forwarder relays to another backend.
-    Backend(InstanceId, Option<SocketAddr>),
+    /// A forwarder sends its requests elsewhere.
+    Backends(InstanceId, Backends),
     /// The provider describes it otherwise than before: it has an address now, for one.
     Described(InstanceId),
     /// The provider says that it is no more.
@@ -80,7 +81,7 @@ impl Change {
         match self {
             Self::Phase(Passage { id, .. })
             | Self::Load(id, _)
-            | Self::Backend(id, _)
+            | Self::Backends(id, _)
             | Self::Described(id)
             | Self::Forgotten(id) => id,
         }
@@ -117,8 +118,8 @@ pub struct Tracked {
     pub health: Health,
     /// When it last answered a probe well.
     pub last_good: Option<Instant>,
-    /// Where a forwarder said that it relays to.
-    pub backend: Option<SocketAddr>,
+    /// What a forwarder said of its requests.
+    pub relays: Relays,
     /// Whether it is being told where to relay to.
     repointing: Repointing,
     origin: Origin,
@@ -133,14 +134,14 @@ enum Origin {
     Found,
 }
 
-/// How far telling a forwarder about the backend is.
+/// How far telling a forwarder about the backends is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repointing {
     /// It can be told.
     Idle,
     /// It is being told.
     Asked,
-    /// It did not take the address; it is told again when it next answers a probe well.
+    /// It did not take the news; it is told again when it next answers a probe well.
     Failed,
 }
 
@@ -255,14 +256,6 @@ impl Fleet {
     /// What changed since this was last asked.
     pub fn take_journal(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.journal)
-    }
-
-    /// Where the backend serves or is about to; never where one that has to go still answers.
-    #[must_use]
-    pub fn backend_address(&self) -> Option<SocketAddr> {
-        let filling = self.members(Group::Backend).filter(|tracked| tracked.phase.fills_slot());
-        let stays = filling.min_by_key(|tracked| tracked.precedence());
-        stays.and_then(|tracked| tracked.instance.address.as_ref()?.ip())
     }
 
     /// The token that the `ahead`-th launch from now on will have.

@@ -1,5 +1,6 @@
 //! The control listener: how the forwarder is, and where the requests go.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,17 +15,21 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 
-use super::backend::Backend;
+use super::backends::{Backends, Told};
 use crate::cli::ForwardArgs;
 use crate::exposition::{self, Format};
 use crate::proxy::Meter;
 
-/// Bytes that a request to change the backend may have: many times an address.
-const BODY_MAX: usize = 256;
+/// Bytes that a request to change the backends may have: two hundred addresses in each of the two
+/// lists, twice as many as there can be backends and their successors.
+const BODY_MAX: usize = 32 * 1024;
+
+/// What a request to change the backends may say.
+const ALLOWED: &str = r#"allowed is {"serving": ["127.0.0.1:20001"], "lost": []}"#;
 
 /// What the control listener answers from.
 pub(super) struct Control {
-    backend: Arc<Backend>,
+    backends: Arc<Backends>,
     /// Without a token nobody may change anything.
     token: Option<String>,
     instance: Option<String>,
@@ -36,13 +41,14 @@ pub(super) struct Control {
 struct Health<'a> {
     status: &'static str,
     instance: Option<&'a str>,
-    backend: Option<SocketAddr>,
+    backends: Told,
+    finishing: BTreeSet<SocketAddr>,
 }
 
 impl Control {
-    pub(super) fn new(args: &ForwardArgs, backend: Arc<Backend>, meter: Meter) -> Self {
+    pub(super) fn new(args: &ForwardArgs, backends: Arc<Backends>, meter: Meter) -> Self {
         let (token, instance) = (args.control_token.clone(), args.instance.clone());
-        Self { backend, token, instance, meter }
+        Self { backends, token, instance, meter }
     }
 
     /// Answers until dropped.
@@ -50,7 +56,7 @@ impl Control {
         let router = Router::new()
             .route("/health", get(health))
             .route("/metrics", get(metrics))
-            .route("/backend", put(change_backend))
+            .route("/backend", put(change_backends))
             .layer(DefaultBodyLimit::max(BODY_MAX))
             .with_state(Arc::new(self));
         axum::serve(listener, router).await
@@ -70,7 +76,8 @@ impl Control {
 /// Says that this process is well, whatever is behind it.
 async fn health(State(control): State<Arc<Control>>) -> Response {
     let instance = control.instance.as_deref();
-    Json(Health { status: "ok", instance, backend: control.backend.address() }).into_response()
+    let (backends, finishing) = (control.backends.told(), control.backends.finishing());
+    Json(Health { status: "ok", instance, backends, finishing }).into_response()
 }
 
 /// What the engine counts, for Prometheus and what understands it.
@@ -81,7 +88,7 @@ async fn metrics(State(control): State<Arc<Control>>, headers: HeaderMap) -> Res
     ([(CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
-async fn change_backend(
+async fn change_backends(
     State(control): State<Arc<Control>>,
     headers: HeaderMap,
     body: String,
@@ -90,16 +97,18 @@ async fn change_backend(
         let text = "this needs `Authorization: Bearer TOKEN` with the token of --control-token\n";
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], text).into_response();
     }
-    let Ok(address) = body.trim().parse::<SocketAddr>() else {
-        let text = format!(
-            "`{}` is not an address: allowed is IP:PORT, as 127.0.0.1:20001\n",
-            body.trim()
-        );
-        return (StatusCode::BAD_REQUEST, text).into_response();
+    let told = match serde_json::from_str::<Told>(&body) {
+        Ok(told) => told,
+        Err(error) => {
+            let text = format!("this names no backends: {error}; {ALLOWED}\n");
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
     };
-    if control.backend.address() != Some(address) {
-        tracing::info!(from = ?control.backend.address(), to = %address, "backend changed");
+    let before = control.backends.told();
+    if before != told {
+        let Told { serving, lost } = &told;
+        tracing::info!(?before.serving, ?serving, ?lost, "backends changed");
     }
-    control.backend.change_to(address);
+    control.backends.change_to(told);
     StatusCode::NO_CONTENT.into_response()
 }

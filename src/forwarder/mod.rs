@@ -1,10 +1,11 @@
-//! Role `forward`: the catch-all on each instance, which relays every request to one more server.
+//! Role `forward`: the catch-all on each instance, which relays every request to one more server,
+//! or to whichever of several has the fewest in flight.
 //!
-//! It is the balancer's engine with a pool of one. Its answers about itself are given on a
+//! It is the balancer's engine with a pool of its own. Its answers about itself are given on a
 //! listener of their own, so that no request of a user can be taken for one to us, and asking for
 //! its health never touches the server behind it.
 
-mod backend;
+mod backends;
 mod control;
 mod target;
 
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use self::backend::Backend;
+use self::backends::Backends;
 use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
 use crate::cli::{ForwardArgs, LogFormatKind, Misuse};
@@ -40,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(4);
 /// [`Misuse`] if `--to` names no server; otherwise an address is taken, or the system refuses what
 /// is needed to run.
 pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let to = args.to.as_deref().map(resolve).transpose()?;
+    let to = args.to.iter().map(|url| resolve(url)).collect::<Result<Vec<_>, _>>()?;
     let threads = args.threads.map_or(settings.threads, |threads| threads as usize);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -48,7 +49,7 @@ pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> 
     // are, and sees to how many there are and how slow.
     let inbound = Inbound { connections_per_client: usize::MAX, ..Inbound::default() };
     let limits = Limits { body_rate: BodyRate::OFF, ..settings.limits };
-    // With one server there is nothing to choose, and the cookie is the balancer's.
+    // Who comes back to whom is the balancer's to say, and so is the cookie.
     let affinity = Affinity::default();
     let forwarding = Forwarding::Append;
     let settings = Settings { threads, forwarding, inbound, limits, affinity, ..*settings };
@@ -65,7 +66,7 @@ fn resolve(url: &str) -> Result<SocketAddr, Misuse> {
 async fn forward(
     args: &ForwardArgs,
     settings: Settings,
-    to: Option<SocketAddr>,
+    to: Vec<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
     // Before the addresses are known to anybody: whoever reads them may send a signal at once.
     let mut signals = Signals::listen()?;
@@ -76,11 +77,11 @@ async fn forward(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let backend = Arc::new(Backend::new(engine.threads(), to));
-    // Nobody replaces the one endpoint there is, so nobody reads the reports.
+    let backends = Arc::new(Backends::new(engine.threads(), to.iter().copied()));
+    // Whoever tells us where the backends are watches them, so nobody reads the reports.
     let (reports, _) = mpsc::channel(1);
-    let running = engine.start(backend.subscribe(), reports)?;
-    announce(&running, to, control.as_ref())?;
+    let running = engine.start(backends.subscribe(), reports)?;
+    announce(&running, &to, control.as_ref())?;
     let reopening = async {
         loop {
             signals.reopen.recv().await;
@@ -91,7 +92,7 @@ async fn forward(
         match control {
             None => std::future::pending().await,
             Some(listener) => {
-                let control = Control::new(args, Arc::clone(&backend), running.meter());
+                let control = Control::new(args, Arc::clone(&backends), running.meter());
                 control.serve(listener).await
             }
         }
@@ -131,20 +132,16 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// One line, once requests are taken; scripts read the addresses from it.
-fn announce(
-    running: &Running,
-    to: Option<SocketAddr>,
-    control: Option<&TcpListener>,
-) -> io::Result<()> {
-    let backend = to.map_or("a backend not yet known".to_owned(), |to| format!("http://{to}"));
+fn announce(running: &Running, to: &[SocketAddr], control: Option<&TcpListener>) -> io::Result<()> {
+    let to: Vec<String> = to.iter().map(|to| format!("http://{to}")).collect();
+    let to = if to.is_empty() { "a backend not yet known".to_owned() } else { to.join(", ") };
     let control = match control {
         Some(listener) => format!(", control http://{}", listener.local_addr()?),
         None => String::new(),
     };
     let listening = running.local_addr();
     // Nobody has to read it: a closed standard output is no reason not to forward.
-    let _ =
-        writeln!(io::stdout(), "forward: listening on http://{listening}, to {backend}{control}");
+    let _ = writeln!(io::stdout(), "forward: listening on http://{listening}, to {to}{control}");
     Ok(())
 }
 

@@ -109,7 +109,7 @@ mod tests {
         assert!(provider.list().await.is_ok());
 
         let slot = Slot { group: Group::Instances, index: 0 };
-        let launch = Launch { token: LaunchToken::new(slot, 1, 1), slot, backend: None };
+        let launch = Launch { token: LaunchToken::new(slot, 1, 1), slot, backends: Arc::default() };
         sabotage.fail_launches(1);
         let faults = [provider.launch(&launch).await, provider.launch(&launch).await];
         let faults = faults.map(|result| result.unwrap_err().fault);

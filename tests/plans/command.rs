@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Repointed(String),
     /// `repoint-failed a 401`: it did not.
     RepointFailed(String, String),
+    /// `busy a d e`: a forwarder has requests in flight at these backends, which are let finish.
+    Busy(String, Vec<String>),
     /// `order drain instance-0`, `order replace instance-0`.
     Order(Order, Slot),
     /// `pause`: the operator wants nothing launched or ended.
@@ -60,8 +62,8 @@ pub(crate) enum Command {
 }
 
 const COMMANDS: &str = "at, after, spec, exists, running, listed, made, launched, launch-failed, \
-    probe, suspect, gone, drained, terminated, terminate-failed, repointed, repoint-failed, order, \
-    pause, resume, scale, stop, restart, plan, fleet";
+    probe, suspect, gone, drained, terminated, terminate-failed, repointed, repoint-failed, busy, \
+    order, pause, resume, scale, stop, restart, plan, fleet";
 
 const FINDINGS: &str = "well, shedding (or 503), refused, timeout, or a status such as 500";
 
@@ -142,6 +144,10 @@ impl Command {
             "drained" => Ok(Self::Drained(name)),
             "terminated" => Ok(Self::Terminated(name)),
             "terminate-failed" => Ok(Self::TerminateFailed(name, text)),
+            "busy" => {
+                let at = text.split_whitespace().map(str::to_owned);
+                Ok(Self::Busy(name, at.collect()))
+            }
             "repointed" => Ok(Self::Repointed(name)),
             "repoint-failed" => Ok(Self::RepointFailed(name, text)),
             _ => Err(format!("unknown command `{verb}`; allowed are {COMMANDS}")),

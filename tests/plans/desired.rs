@@ -6,8 +6,9 @@ use cloudaps::fleet::{GroupSpec, Handover, LaunchOn, Operation, Ownership, Spec,
 
 use super::command::{duration, number};
 
-const SETTINGS: &str = "instances, standby, backend, surge, provider, launch_on, launch_timeout, \
-    drain_timeout, settle, replacement_interval, healthy, refused, unresponsive, flapping";
+const SETTINGS: &str = "instances, standby, backend, backend_surge, surge, provider, launch_on, \
+    launch_timeout, drain_timeout, settle, replacement_interval, healthy, refused, unresponsive, \
+    flapping";
 
 /// What every story starts with.
 pub(crate) fn spec() -> Spec {
@@ -40,6 +41,9 @@ pub(crate) fn change(spec: &mut Spec, settings: &[(String, String)]) -> Result<(
             "standby" => spec.instances.standby = number(value)?,
             "backend" => spec.backend.size = number(value)?,
             "surge" => spec.instances.handover = Handover::LaunchFirst { surge: number(value)? },
+            "backend_surge" => {
+                spec.backend.handover = Handover::LaunchFirst { surge: number(value)? };
+            }
             "launch_on" => spec.instances.launch_on = launch_on(value)?,
             "provider" => spec.instances.ownership = ownership(value)?,
             _ => {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cloudaps::address::Address;
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Capacity, Event, Finding, Fleet, Group, Instance, InstanceId, Launch, LaunchToken,
-    Operation, Ownership, Phase, Plan, Probe, Slot, Spec, Vitals, plan,
+    Action, Backends, Capacity, Event, Finding, Fleet, Group, Instance, InstanceId, Launch,
+    LaunchToken, Operation, Ownership, Phase, Plan, Probe, Relays, Slot, Spec, Vitals, plan,
 };
 
 use super::command::{Command, duration};
@@ -56,10 +58,10 @@ struct Asked {
 /// A machine, and what a forwarder on it says.
 struct Machine {
     instance: Instance,
-    /// Where it relays to, if it is a forwarder.
-    relays_to: Option<SocketAddr>,
-    /// Where it was told last to relay to.
-    told: Option<SocketAddr>,
+    /// What it does with requests, if it is a forwarder.
+    relays: Relays,
+    /// What it was told last.
+    told: Option<Arc<Backends>>,
 }
 
 // === What happens ===
@@ -81,7 +83,7 @@ impl World {
             Command::At(since_start) => self.set_clock(Instant::at(since_start))?,
             Command::After(passed) => self.set_clock(self.now + passed)?,
             Command::Spec(settings) => desired::change(&mut self.spec, &settings)?,
-            Command::Exists(name, slot) => self.make(name, slot, None),
+            Command::Exists(name, slot) => self.make(name, slot, Backends::default()),
             Command::Running(names) => self.running(&names)?,
             Command::Listed(entries) => self.listed(&entries)?,
             Command::Made(slot, name) => self.made(slot, &name)?,
@@ -118,12 +120,17 @@ impl World {
             }
             Command::Repointed(name) => {
                 let to = self.told(&name)?;
-                self.machine_mut(&name)?.relays_to = Some(to);
+                self.machine_mut(&name)?.relays.to = Backends::clone(&to);
                 self.observe(Event::Repointed(self.id(&name)?, to, Ok(())));
             }
             Command::RepointFailed(name, why) => {
                 let to = self.told(&name)?;
                 self.observe(Event::Repointed(self.id(&name)?, to, Err(why)));
+            }
+            Command::Busy(name, at) => {
+                let at = at.iter().map(|backend| self.address(backend));
+                let finishing = at.collect::<Result<_, String>>()?;
+                self.machine_mut(&name)?.relays.finishing = finishing;
             }
             other => unreachable!("{other:?} is not about a machine"),
         }
@@ -149,7 +156,7 @@ impl World {
         for (group, members) in [(Group::Backend, backends), (Group::Instances, instances)] {
             for (index, name) in (0..).zip(members) {
                 let name = name.trim_end_matches("=backend").to_owned();
-                self.make(name, Slot { group, index }, self.backend());
+                self.make(name, Slot { group, index }, self.backends());
             }
         }
         let names: Vec<_> =
@@ -187,8 +194,9 @@ impl World {
         let is_open = |asked: &&mut Asked| asked.launch.slot == slot && asked.made.is_none();
         let asked = self.asked.iter_mut().find(is_open).ok_or_else(|| unanswered(slot))?;
         asked.made = Some(name.to_owned());
-        let Launch { token, backend, .. } = asked.launch.clone();
-        self.make(name.to_owned(), slot, backend);
+        let Launch { token, backends, .. } = asked.launch.clone();
+        let serving = backends.serving.iter().copied();
+        self.make(name.to_owned(), slot, Backends::serving(serving));
         self.machine_mut(name)?.instance.token = Some(token);
         Ok(())
     }
@@ -214,9 +222,9 @@ impl World {
 
     fn probe(&mut self, names: &[String], finding: Finding, times: u32) -> Result<(), String> {
         for name in names {
-            let probe = Probe { finding, backend: self.machine(name)?.relays_to };
+            let probe = Probe { finding, relays: self.machine(name)?.relays.clone() };
             for _ in 0..times {
-                self.observe(Event::Probed(self.id(name)?, probe));
+                self.observe(Event::Probed(self.id(name)?, probe.clone()));
             }
         }
         Ok(())
@@ -249,7 +257,9 @@ impl World {
                 Action::Launch(launch) => {
                     self.asked.push(Asked { launch: launch.clone(), made: None });
                 }
-                Action::Repoint { id, to, .. } => self.machine_mut(id.as_str())?.told = Some(*to),
+                Action::Repoint { id, to, .. } => {
+                    self.machine_mut(id.as_str())?.told = Some(Arc::clone(to));
+                }
                 Action::Drain(..)
                 | Action::Terminate(..)
                 | Action::Supersede(..)
@@ -292,8 +302,8 @@ fn describe_plan(planned: &Plan) -> Vec<String> {
 
 fn describe_action(action: &Action) -> String {
     match action {
-        Action::Launch(Launch { backend: Some(backend), .. }) => {
-            format!("{action} pointed at {backend}")
+        Action::Launch(Launch { backends, .. }) if !backends.serving.is_empty() => {
+            format!("{action} pointed at {backends}")
         }
         action => action.to_string(),
     }
@@ -302,7 +312,10 @@ fn describe_action(action: &Action) -> String {
 fn describe_tracked(tracked: &cloudaps::fleet::Tracked) -> String {
     let Instance { id, slot, .. } = &tracked.instance;
     let reason = tracked.phase.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let relays = tracked.backend.map(|to| format!(", relays to {to}")).unwrap_or_default();
+    let relays = match &tracked.relays.to {
+        to if to.serving.is_empty() => String::new(),
+        to => format!(", relays to {to}"),
+    };
     let flow = match &tracked.phase {
         Phase::Draining(_, flow) => format!(" ({flow:?})"),
         _ => String::new(),
@@ -313,7 +326,7 @@ fn describe_tracked(tracked: &cloudaps::fleet::Tracked) -> String {
 // === What exists ===
 
 impl World {
-    fn make(&mut self, name: String, slot: Slot, relays_to: Option<SocketAddr>) {
+    fn make(&mut self, name: String, slot: Slot, relays_to: Backends) {
         let number = u16::try_from(self.machines.len()).unwrap_or(u16::MAX) + 1;
         let is_forwarder = slot.group == Group::Instances && self.spec.backend.size > 0;
         let is_ours = self.spec.group(slot.group).ownership == Ownership::Owned;
@@ -329,16 +342,20 @@ impl World {
             label: format!("machine {name}"),
             launched: Duration::ZERO,
         };
-        let relays_to = relays_to.filter(|_| is_forwarder);
-        self.machines.insert(name, Machine { instance, relays_to, told: None });
+        let to = if is_forwarder { relays_to } else { Backends::default() };
+        let relays = Relays { to, ..Relays::default() };
+        self.machines.insert(name, Machine { instance, relays, told: None });
     }
 
-    fn backend(&self) -> Option<SocketAddr> {
+    fn backends(&self) -> Backends {
         let is_backend = |machine: &&Machine| machine.instance.slot.group == Group::Backend;
-        self.machines
-            .values()
-            .find(is_backend)
-            .and_then(|machine| machine.instance.address.as_ref()?.ip())
+        let backends = self.machines.values().filter(is_backend);
+        Backends::serving(backends.filter_map(|of| of.instance.address.as_ref()?.ip()))
+    }
+
+    fn address(&self, name: &str) -> Result<SocketAddr, String> {
+        let address = self.machine(name)?.instance.address.as_ref();
+        address.and_then(Address::ip).ok_or_else(|| format!("`{name}` has no address"))
     }
 
     fn machine(&self, name: &str) -> Result<&Machine, String> {
@@ -360,7 +377,10 @@ impl World {
         Ok(self.machine(name)?.instance.id.clone())
     }
 
-    fn told(&self, name: &str) -> Result<SocketAddr, String> {
-        self.machine(name)?.told.ok_or_else(|| format!("`{name}` was never told where to relay"))
+    fn told(&self, name: &str) -> Result<Arc<Backends>, String> {
+        self.machine(name)?
+            .told
+            .clone()
+            .ok_or_else(|| format!("`{name}` was never told where to relay"))
     }
 }

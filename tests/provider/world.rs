@@ -136,7 +136,7 @@ pub(super) fn shell(script: &str) -> Workload {
 
 pub(super) fn launch(serial: u32) -> Launch {
     let slot = Slot { group: Group::Instances, index: serial };
-    Launch { token: LaunchToken::new(slot, 0xabcd, serial), slot, backend: None }
+    Launch { token: LaunchToken::new(slot, 0xabcd, serial), slot, backends: Arc::default() }
 }
 
 pub(super) fn pid(instance: &Instance) -> Pid {

@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Event, Finding, Fleet, Flow, Group, Handover, Instance, InstanceId, LaunchToken,
-    Operation, Phase, Plan, Probe, Reason, Spec, Tracked, Vitals, plan,
+    Action, Event, Finding, Fleet, Flow, Group, Instance, InstanceId, Operation, Phase, Plan,
+    Probe, Reason, Relays, Spec, Tracked, Vitals, plan,
 };
 use cloudaps::pool::Standing;
 
 use super::controller::Heard;
 use super::law::Law;
 use super::machine::Machine;
+use super::planners::{
+    a_hundred_times, by_mood, ends_once, to_newborn_backends, to_one_backend, to_the_old_backend,
+    with_duplicates, with_more_spares, with_one_token, without_a_drain, without_acting,
+    without_demotion, without_mercy, without_patience, without_pausing, without_promotion,
+    without_the_fence, without_the_forwarders_requests, without_the_limit,
+    without_the_limit_of_backends,
+};
 use super::traffic::{StandingOf, standing_of};
 
 /// What decides.
@@ -59,7 +66,7 @@ pub(crate) const NONE: Bug = Bug {
 };
 
 /// Each law is broken by at least one.
-pub(crate) const BUGS: [Bug; 29] = [
+pub(crate) const BUGS: [Bug; 33] = [
     Bug {
         name: "a failed listing is an empty one",
         law: Law::Listing,
@@ -121,6 +128,30 @@ pub(crate) const BUGS: [Bug; 29] = [
         planner: to_the_old_backend,
         ..NONE
     },
+    Bug {
+        name: "forwarders do not wait for a newborn backend to serve",
+        law: Law::Backend,
+        planner: to_newborn_backends,
+        ..NONE
+    },
+    Bug {
+        name: "forwarders know one backend of several",
+        law: Law::Liveness,
+        planner: to_one_backend,
+        ..NONE
+    },
+    Bug {
+        name: "a backend ends before its forwarders are done with it",
+        law: Law::Drain,
+        planner: without_the_forwarders_requests,
+        ..NONE
+    },
+    Bug {
+        name: "no limit to the surge of backends",
+        law: Law::Limit,
+        planner: without_the_limit_of_backends,
+        ..NONE
+    },
     Bug { name: "no freeze", law: Law::Freeze, observer: without_a_freeze, ..NONE },
     Bug { name: "pause is not heard", law: Law::Pause, planner: without_pausing, ..NONE },
     Bug { name: "each action a hundred times", law: Law::Bound, planner: a_hundred_times, ..NONE },
@@ -159,7 +190,7 @@ pub(crate) fn observe(fleet: &mut Fleet, heard: Heard, spec: &Spec, now: Instant
         Heard::Quiet(id) => fleet.observe(Event::Drained(id), spec, now),
         Heard::Order(slot, order) => fleet.observe(Event::Ordered(slot, order), spec, now),
         Heard::Operate(Operation::Active) => fleet.observe(Event::Resumed, spec, now),
-        Heard::ListFailed | Heard::Scale(_) | Heard::Operate(_) => {}
+        Heard::ListFailed | Heard::Scale(..) | Heard::Operate(_) => {}
     }
 }
 
@@ -226,7 +257,7 @@ fn forget_the_ended(fleet: &mut Fleet, heard: Heard, spec: &Spec, now: Instant) 
     *fleet = Fleet::new(nonce);
     fleet.observe(listed, spec, now);
     for id in serving {
-        let probe = Probe { finding: Finding::Well, backend: None };
+        let probe = Probe { finding: Finding::Well, relays: Relays::default() };
         fleet.observe(Event::Probed(id, probe), spec, now);
     }
 }
@@ -248,138 +279,6 @@ fn without_a_freeze(fleet: &mut Fleet, heard: Heard, spec: &Spec, now: Instant) 
 
 fn known(fleet: &Fleet) -> Vec<Instance> {
     fleet.iter().map(|of| Instance { vitals: Vitals::Running, ..of.instance.clone() }).collect()
-}
-
-// === Planners ===
-
-fn without_the_limit(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = desired.clone();
-    broken.instances.handover = Handover::LaunchFirst { surge: 9 };
-    plan(&broken, observed, now)
-}
-
-fn with_one_token(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    for action in &mut broken.actions {
-        if let Action::Launch(launch) = action {
-            launch.token = LaunchToken::recorded(&launch.slot.to_string());
-        }
-    }
-    broken
-}
-
-fn without_a_drain(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    for action in &mut broken.actions {
-        if let Action::Drain(id, reason) = action {
-            *action = Action::Terminate(id.clone(), reason.clone());
-        }
-    }
-    broken
-}
-
-fn without_mercy(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    for action in &mut broken.actions {
-        if let Action::Supersede(id, reason) = action {
-            *action = Action::Terminate(id.clone(), reason.clone());
-        }
-    }
-    broken
-}
-
-fn without_patience(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    for tracked in observed.members(Group::Instances) {
-        if let Phase::Draining(reason, Flow::InFlight) = &tracked.phase
-            && tracked.since < now
-        {
-            let end = Action::Terminate(tracked.instance.id.clone(), reason.clone());
-            broken.actions.retain(|action| *action != end);
-            broken.actions.push(end);
-        }
-    }
-    broken
-}
-
-fn without_the_fence(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = desired.clone();
-    broken.backend.handover = Handover::LaunchFirst { surge: 1 };
-    plan(&broken, observed, now)
-}
-
-fn to_the_old_backend(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    let leaves = |of: &&Tracked| of.phase.reason().is_some();
-    let old = observed.members(Group::Backend).find(leaves);
-    let old = old.and_then(|of| of.instance.address.as_ref()?.ip());
-    let follower = observed.members(Group::Instances).find(|of| of.phase == Phase::Serving);
-    if let (Some(to), Some(follower)) = (old, follower)
-        && let Some(control) = follower.instance.control
-        && follower.backend != Some(to)
-    {
-        broken.actions.push(Action::Repoint { id: follower.instance.id.clone(), control, to });
-    }
-    broken
-}
-
-fn without_pausing(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    plan(&Spec { operation: Operation::Active, ..desired.clone() }, observed, now)
-}
-
-fn a_hundred_times(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    broken.actions = broken.actions.iter().flat_map(|of| vec![of.clone(); 100]).collect();
-    broken
-}
-
-fn by_mood(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static MOOD: AtomicU64 = AtomicU64::new(0);
-    let mut broken = plan(desired, observed, now);
-    broken.wake_at = Some(now + Duration::from_secs(1 + MOOD.fetch_add(1, Ordering::Relaxed)));
-    broken
-}
-
-fn without_acting(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    Plan { actions: Vec::new(), wake_at: None, ..plan(desired, observed, now) }
-}
-
-fn with_duplicates(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    let stays = |reason: &Reason| matches!(reason, Reason::Duplicate | Reason::Surplus);
-    broken.actions.retain(|of| !matches!(of, Action::Drain(_, reason) if stays(reason)));
-    broken
-}
-
-fn ends_once(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    broken.actions.retain(|action| match action {
-        Action::Terminate(id, _) => {
-            !observed.get(id).is_some_and(|of| matches!(of.phase, Phase::Terminating(..)))
-        }
-        _ => true,
-    });
-    broken.wake_at = broken.wake_at.filter(|at| *at > now);
-    broken
-}
-
-fn without_promotion(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    broken.actions.retain(|action| !matches!(action, Action::Promote(_)));
-    broken
-}
-
-fn without_demotion(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = plan(desired, observed, now);
-    broken.actions.retain(|action| !matches!(action, Action::Demote(_)));
-    broken
-}
-
-fn with_more_spares(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
-    let mut broken = desired.clone();
-    broken.instances.standby += broken.instances.size;
-    plan(&broken, observed, now)
 }
 
 // === Traffic ===

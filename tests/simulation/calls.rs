@@ -2,11 +2,11 @@
 //! what they did was done all the same.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudaps::clock::Instant;
-use cloudaps::fleet::{Action, Event, Finding, Group, Instance, InstanceId, Launch};
+use cloudaps::fleet::{Action, Backends, Event, Finding, Instance, InstanceId, Launch};
 
 use super::bugs::Filter;
 use super::cloud::{Birth, Offering, Refusal, TRANSIT_MAX};
@@ -41,7 +41,7 @@ pub(crate) enum Call {
     Poll(InstanceId),
     Repoint {
         id: InstanceId,
-        to: SocketAddr,
+        to: Arc<Backends>,
     },
 }
 
@@ -127,10 +127,12 @@ impl World {
             Call::Launch { launch, attempt } => self.run_instance(life, call, launch, *attempt),
             Call::Terminate(id) => self.terminate(life, call, id),
             Call::Poll(id) => self.poll(life, call, id),
-            Call::Repoint { id, to } => self.repoint(life, call, id, *to),
+            // The connection ended with who had opened it.
+            Call::Repoint { .. } if !self.is_current(life) => {}
+            Call::Repoint { id, to } => self.repoint(life, call, id, to),
         }
         self.nothing_without_our_tag_is_touched()?;
-        self.at_most_one_backend_has_the_data_open()
+        self.at_most_one_backend_has_exclusive_data_open()
     }
 
     fn refuse(&mut self, life: u32, call: &Call, why: impl Display) {
@@ -202,8 +204,7 @@ impl World {
     fn terminate(&mut self, life: u32, call: &Call, id: &InstanceId) {
         let machines: Vec<_> = self.cloud.machines.values().collect();
         let id = (self.bug.target)(id, &machines);
-        let is_backend = |of: &super::machine::Machine| of.instance.slot.group == Group::Backend;
-        let may_lie = self.cloud.machines.get(&id).is_some_and(|of| !is_backend(of));
+        let may_lie = self.cloud.machines.get(&id).is_some_and(|of| !of.is_backend());
         if may_lie && self.happens(self.faults.end_lies) {
             self.note(|| format!("{id} is said to be gone, and is not"));
             return self.answer(life, call, Heard::Event(Event::Terminated(id, Ok(()))));
@@ -244,19 +245,20 @@ impl World {
         }
     }
 
-    fn repoint(&mut self, life: u32, call: &Call, id: &InstanceId, to: SocketAddr) {
+    fn repoint(&mut self, life: u32, call: &Call, id: &InstanceId, to: &Arc<Backends>) {
         let draw = self.rng.u32(..);
+        let last = self.some(1_500);
         let (now, machine) = (self.now, self.cloud.machines.get_mut(id));
         let takes =
             machine.filter(|of| matches!(of.finding(now, draw), Finding::Well | Finding::Shedding));
         let result = match takes {
             Some(machine) => {
-                machine.relays_to = Some(to);
+                machine.relaying.change_to(to.as_ref().clone(), now, last);
                 Ok(())
             }
             None => Err("no answer".to_owned()),
         };
-        self.answer(life, call, Heard::Event(Event::Repointed(id.clone(), to, result)));
+        self.answer(life, call, Heard::Event(Event::Repointed(id.clone(), Arc::clone(to), result)));
     }
 
     /// A machine ends by itself.
@@ -304,6 +306,8 @@ fn failure(call: &Call, why: String) -> Heard {
         Call::Terminate(id) | Call::Poll(id) => {
             Heard::Event(Event::Terminated(id.clone(), Err(why)))
         }
-        Call::Repoint { id, to } => Heard::Event(Event::Repointed(id.clone(), *to, Err(why))),
+        Call::Repoint { id, to } => {
+            Heard::Event(Event::Repointed(id.clone(), Arc::clone(to), Err(why)))
+        }
     }
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use cloudaps::clock::Instant;
-use cloudaps::fleet::{Event, Finding, Group, InstanceId, Operation, Order, Phase, Probe, Slot};
+use cloudaps::fleet::{
+    Event, Finding, Group, InstanceId, Operation, Order, Phase, Probe, Relays, Slot,
+};
 use cloudaps::pool::Standing;
 
 use super::controller::{Heard, Sleep};
 use super::faults::Faults;
 use super::law::Verdict;
 use super::machine::Condition;
-use super::world::{Happening, World};
+use super::world::{BACKENDS_MAX, Happening, World};
 
 /// How often anything can go wrong, at the most.
 const CHAOS_INTERVAL: u64 = 200;
@@ -21,6 +23,9 @@ const PROBE_LATER: Duration = Duration::from_millis(500);
 
 /// How long an answer may take.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What a machine draws that does not shed.
+const SOBER: u32 = 1;
 
 /// The most instances that the operator asks for.
 const SIZE_MAX: u32 = 5;
@@ -126,6 +131,7 @@ impl World {
     pub(crate) fn end_all_faults(&mut self) {
         self.note(|| "no more faults".to_owned());
         self.faults = Faults::default();
+        self.faults_are_over = true;
         self.lie = None;
         for machine in self.cloud.machines.values_mut() {
             if matches!(machine.condition, Condition::Slow | Condition::Flapping(_)) {
@@ -149,11 +155,13 @@ impl World {
         let draw = self.rng.u32(0..7);
         let size = self.rng.u32(1..=SIZE_MAX);
         let slot = match self.rng.u32(0..4) {
-            0 => Slot { group: Group::Backend, index: 0 },
+            0 => Slot { group: Group::Backend, index: self.rng.u32(0..BACKENDS_MAX) },
             _ => Slot { group: Group::Instances, index: self.rng.u32(0..SLOTS_MAX) },
         };
         let heard = match draw {
-            0 => Heard::Scale(size),
+            0 if slot.group == Group::Backend && !self.shares_data() => return,
+            0 if slot.group == Group::Backend => Heard::Scale(slot.group, 1 + slot.index),
+            0 => Heard::Scale(slot.group, size),
             1 => Heard::Operate(Operation::Paused),
             2..=4 => Heard::Operate(Operation::Active),
             5 => Heard::Order(slot, Order::Drain),
@@ -191,12 +199,16 @@ impl World {
     }
 
     fn find(&mut self, id: &InstanceId) -> Probe {
-        let draw = self.rng.u32(..);
+        let mut draw = self.rng.u32(..);
         let lie = self.lie.as_ref().filter(|lie| self.now < lie.until);
         let lie = lie.filter(|lie| lie.about.as_ref().is_none_or(|about| about == id));
         let Some(machine) = self.cloud.machines.get(id) else {
-            return Probe { finding: Finding::Refused, backend: None };
+            return Probe { finding: Finding::Refused, relays: Relays::default() };
         };
+        if machine.is_backend() && self.faults_are_over {
+            // Forwarders follow each word of it, and would have something to do for ever.
+            draw = SOBER;
+        }
         let holder = machine.instance.address.as_ref().and_then(|at| self.cloud.at(at, self.now));
         let finding = match holder {
             // Somebody else has its address: whoever answers, it is not our instance.
@@ -206,7 +218,7 @@ impl World {
             Some(other) => other.finding(self.now, draw),
             None => machine.finding(self.now, draw),
         };
-        Probe { finding: lie.map_or(finding, |lie| lie.finding), backend: machine.relays_to }
+        Probe { finding: lie.map_or(finding, |lie| lie.finding), relays: machine.news(self.now) }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The checks, each named like its law.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
+use cloudaps::address::Address;
 use cloudaps::clock::Instant;
 use cloudaps::fleet::{
-    Action, Ending, Flow, Group, GroupSpec, Handover, Instance, InstanceId, Launch, Operation,
-    Phase, Plan, Reason, Slot, Tracked,
+    Action, Backends, Ending, Flow, Group, GroupSpec, Handover, Instance, InstanceId, Launch, Load,
+    Operation, Phase, Plan, Reason, Slot,
 };
 use cloudaps::pool::Standing;
 
@@ -23,7 +26,8 @@ impl World {
         let same = planned == again;
         law(Law::Repetition, same, || "the same fleet gives another plan".to_owned())?;
         every_plan_is_bounded(of, planned)?;
-        self.launches_in_flight_count(of, planned)?;
+        self.launches_in_flight_count(of, planned, Group::Instances)?;
+        self.launches_in_flight_count(of, planned, Group::Backend)?;
         planned.actions.iter().try_for_each(|action| self.check_action(of, action))
     }
 
@@ -43,29 +47,24 @@ impl World {
                 self.who_serves_is_drained_before_it_is_ended(of, id)
             }
             Action::Repoint { to, .. } => {
-                let stays = |of: &Tracked| matches!(of.phase, Phase::Starting | Phase::Serving);
-                let mut backends = of.fleet.members(Group::Backend);
-                let is_one =
-                    backends.any(|of| of.instance.address == Some((*to).into()) && stays(of));
-                law(Law::Backend, is_one, || action.to_string())
+                forwarders_are_pointed_at_those_that_are_to_have_requests(of, to)
             }
         }
     }
 
     /// (One of which this controller cannot know, because an earlier one launched it, or its
     /// provider said that it was gone, is too many for a while.)
-    fn launches_in_flight_count(&self, of: &Controller, planned: &Plan) -> Verdict {
-        let spec = &of.spec.instances;
+    fn launches_in_flight_count(&self, of: &Controller, planned: &Plan, group: Group) -> Verdict {
+        let spec = of.spec.group(group);
         let Handover::LaunchFirst { surge } = spec.handover else { return Ok(()) };
         let is_launch = |action: &&Action| match action {
-            Action::Launch(launch) => launch.slot.group == Group::Instances,
+            Action::Launch(launch) => launch.slot.group == group,
             _ => false,
         };
         let launches = planned.actions.iter().filter(is_launch).count();
-        let living = self.cloud.living(Group::Instances, self.now);
+        let living = self.cloud.living(group, self.now);
         let living = living.filter(|machine| can_know(of, machine)).count();
-        let is_ours =
-            |(life, slot): &&(u32, Slot)| *life == of.life && slot.group == Group::Instances;
+        let is_ours = |(life, slot): &&(u32, Slot)| *life == of.life && slot.group == group;
         let coming = self.coming.values().filter(is_ours).count();
         let limit = (spec.size + spec.standby + surge) as usize;
         law(Law::Limit, launches == 0 || living + coming + launches <= limit, || {
@@ -97,8 +96,11 @@ impl World {
             Phase::Condemned(reason) => {
                 is_fenced || reason.is_death() || *reason == Reason::Ordered
             }
-            Phase::Draining(_, Flow::InFlight) => now >= tracked.since + spec.drain_timeout,
-            Phase::Draining(_, Flow::Quiet) => !self.is_busy(of, id),
+            Phase::Draining(..) if now >= tracked.since + spec.drain_timeout => true,
+            Phase::Draining(_, Flow::InFlight) => false,
+            Phase::Draining(_, Flow::Quiet) => {
+                !self.is_busy(of, id) && !self.is_relayed_to(of, &tracked.instance)
+            }
             Phase::Terminating(_, ending) => {
                 let is_due = matches!(ending, Ending::AskAgain(at) if *at <= now);
                 let twice = || format!("{id} is asked to end twice at once");
@@ -114,6 +116,45 @@ impl World {
         let answers = self.cloud.machines.get(id).is_some_and(|of| of.answers(self.now));
         answers && flow.standing == Standing::Draining && flow.busy_until > self.now
     }
+}
+
+impl World {
+    /// Whether a forwarder that has requests would still send some there, or waits for an answer.
+    fn is_relayed_to(&self, of: &Controller, backend: &Instance) -> bool {
+        let Some(address) = backend.address.as_ref().and_then(Address::ip) else { return false };
+        let has_traffic = |id: &InstanceId| {
+            let flow = of.traffic.flows.get(id);
+            flow.is_some_and(|flow| flow.standing != Standing::Lost)
+        };
+        self.cloud.machines.values().any(|machine| {
+            let relays = machine.is_forwarder() && machine.answers(self.now);
+            let is_busy = machine.relaying.is_busy_at(address, self.now);
+            relays && is_busy && has_traffic(&machine.instance.id)
+        })
+    }
+}
+
+/// Those that serve and do not shed; or else those that serve; or else those that may.
+fn forwarders_are_pointed_at_those_that_are_to_have_requests(
+    of: &Controller,
+    to: &Backends,
+) -> Verdict {
+    let is_fenced = of.spec.backend.handover == Handover::Fenced;
+    let ranks = of.fleet.members(Group::Backend).filter_map(|tracked| {
+        let sheds = tracked.health.load() == Load::Shedding;
+        let rank = match &tracked.phase {
+            Phase::Starting | Phase::Serving if is_fenced => 0,
+            Phase::Serving | Phase::Outgoing(_) if !is_fenced => u8::from(sheds),
+            Phase::Starting => 2,
+            Phase::Condemned(reason) if reason.may_still_answer() && !is_fenced => 2,
+            _ => return None,
+        };
+        Some((tracked.instance.address.as_ref()?.ip()?, rank))
+    });
+    let ranks: BTreeMap<SocketAddr, u8> = ranks.collect();
+    let best = ranks.values().min();
+    let is_best = |at: &SocketAddr| best.is_some() && ranks.get(at) == best;
+    law(Law::Backend, to.serving.iter().all(is_best), || format!("{to} of {ranks:?}"))
 }
 
 fn every_plan_is_bounded(of: &Controller, planned: &Plan) -> Verdict {
@@ -185,7 +226,7 @@ impl World {
 
     pub(crate) fn check_state(&self, of: &Controller) -> Verdict {
         self.nothing_without_our_tag_is_touched()?;
-        self.at_most_one_backend_has_the_data_open()?;
+        self.at_most_one_backend_has_exclusive_data_open()?;
         self.who_was_ended_takes_no_traffic(of)
     }
 
@@ -194,9 +235,9 @@ impl World {
         law(Law::Tag, touched.is_none(), || format!("{touched:?} is somebody else's"))
     }
 
-    pub(crate) fn at_most_one_backend_has_the_data_open(&self) -> Verdict {
+    pub(crate) fn at_most_one_backend_has_exclusive_data_open(&self) -> Verdict {
         let backends = self.cloud.living(Group::Backend, self.now).count();
-        law(Law::Data, backends <= 1, || format!("{backends} do"))
+        law(Law::Data, backends <= 1 || self.shares_data(), || format!("{backends} do"))
     }
 
     fn who_was_ended_takes_no_traffic(&self, of: &Controller) -> Verdict {
@@ -233,8 +274,22 @@ impl World {
                 )
             })?;
         }
+        self.all_backends_have_requests()?;
         let rest = self.plan(of);
         law(Law::Liveness, rest == Plan::default(), || format!("there is more to do: {rest:?}"))
+    }
+
+    fn all_backends_have_requests(&self) -> Verdict {
+        let backends = self.cloud.living(Group::Backend, self.now);
+        let all = backends.filter_map(|machine| machine.instance.address.as_ref()?.ip());
+        let all: BTreeSet<SocketAddr> = all.collect();
+        let forwarders = self.cloud.living(Group::Instances, self.now);
+        for forwarder in forwarders.filter(|machine| machine.is_forwarder()) {
+            let to = &forwarder.relaying.to.serving;
+            let id = &forwarder.instance.id;
+            law(Law::Liveness, *to == all, || format!("{id} relays to {to:?} of {all:?}"))?;
+        }
+        Ok(())
     }
 
     fn lives(&self, id: &InstanceId) -> bool {

@@ -12,6 +12,7 @@ use cloudaps::fleet::{Capacity, Group, Instance, InstanceId, Launch, Slot, Vital
 
 use super::bucket::Bucket;
 use super::machine::{Condition, Machine, Owner, Shows};
+use super::relaying::Relaying;
 
 /// How long a listing may be behind the truth about one machine.
 const MACHINE_LAG_MAX: Duration = Duration::from_millis(1_000);
@@ -229,7 +230,7 @@ impl Cloud {
     fn make(&self, launch: &Launch, birth: &Birth, rng: &mut fastrand::Rng) -> Machine {
         let mut machine = self.build(launch.slot, birth, rng);
         machine.instance.token = Some(launch.token.clone());
-        machine.relays_to = launch.backend;
+        machine.relaying = Relaying::new(launch.backends.as_ref().clone());
         machine
     }
 
@@ -243,7 +244,7 @@ impl Cloud {
             serves_from: birth.boot.map(|boot| running_from + boot),
             condition: Condition::Well,
             ends: None,
-            relays_to: None,
+            relaying: Relaying::default(),
             lag: MACHINE_LAG_MAX.mul_f64(rng.f64()),
         }
     }

@@ -22,8 +22,8 @@ pub(crate) enum Heard {
     Quiet(InstanceId),
     /// The provider did not list.
     ListFailed,
-    /// The operator wants so many instances.
-    Scale(u32),
+    /// The operator wants so many of a group.
+    Scale(Group, u32),
     /// The operator wants something of who is in a slot.
     Order(Slot, Order),
     /// The operator wants us to act, or not to.
@@ -96,7 +96,8 @@ impl Controller {
     /// What changes what is desired; the rest is for the fleet.
     pub(crate) fn obey(&mut self, heard: &Heard) {
         match heard {
-            Heard::Scale(size) => self.spec.instances.size = *size,
+            Heard::Scale(Group::Instances, size) => self.spec.instances.size = *size,
+            Heard::Scale(Group::Backend, size) => self.spec.backend.size = *size,
             Heard::Operate(operation) => self.spec.operation = *operation,
             _ => {}
         }

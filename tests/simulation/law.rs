@@ -61,8 +61,11 @@ impl Law {
                  alive."
             }
             Self::Revenant => "Who was ended never takes traffic again.",
-            Self::Data => "At most one backend has the data open.",
-            Self::Backend => "Forwarders are pointed only at a backend that stays.",
+            Self::Data => "At most one backend has the data open, where the data allows no more.",
+            Self::Backend => {
+                "Forwarders are pointed only at backends that are to have requests: those that \
+                 serve, or else those that may."
+            }
             Self::Freeze => {
                 "After two newborns that failed alike nothing is launched until the freeze is over."
             }
@@ -81,7 +84,7 @@ impl Law {
             }
             Self::Liveness => {
                 "With no more faults there are, after a bounded time, exactly as many serving and \
-                 standing by as desired, and nothing more to do."
+                 standing by as desired, all backends have requests, and nothing more is to do."
             }
         }
     }

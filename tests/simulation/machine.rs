@@ -1,10 +1,11 @@
 //! A machine of the simulated cloud: what it is, and how it answers.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use cloudaps::clock::Instant;
-use cloudaps::fleet::{Finding, Instance, Vitals};
+use cloudaps::fleet::{Finding, Group, Instance, Relays, Vitals};
+
+use super::relaying::Relaying;
 
 /// Whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,8 @@ pub(crate) struct Machine {
     pub(crate) condition: Condition,
     /// When it is, or was, no more.
     pub(crate) ends: Option<Instant>,
-    pub(crate) relays_to: Option<SocketAddr>,
+    /// What it does with requests, if it is a forwarder.
+    pub(crate) relaying: Relaying,
     /// How long the cloud's listings take to know of its start and of its end.
     pub(crate) lag: Duration,
 }
@@ -58,6 +60,19 @@ impl Machine {
 
     pub(crate) fn is_ours(&self) -> bool {
         self.owner == Owner::Ours
+    }
+
+    pub(crate) fn is_backend(&self) -> bool {
+        self.instance.slot.group == Group::Backend
+    }
+
+    pub(crate) fn is_forwarder(&self) -> bool {
+        self.instance.control.is_some()
+    }
+
+    /// What it says of its requests, if it is a forwarder.
+    pub(crate) fn news(&self, now: Instant) -> Relays {
+        if self.is_forwarder() { self.relaying.news(now) } else { Relays::default() }
     }
 
     /// Whether requests that it was given come to an end.

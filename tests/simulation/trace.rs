@@ -51,7 +51,9 @@ pub(crate) fn describe(heard: &Heard) -> String {
         Heard::Refused(id) => format!("a request was refused by {id}"),
         Heard::Quiet(id) => format!("{id} is quiet"),
         Heard::ListFailed => "the listing failed".to_owned(),
-        Heard::Scale(size) => format!("the operator: scale {size}"),
+        Heard::Scale(group, size) => {
+            format!("the operator: scale {} {size}", group.name())
+        }
         Heard::Order(slot, order) => format!("the operator: {order} {slot}"),
         Heard::Operate(operation) => format!("the operator: {operation}"),
     }

@@ -29,6 +29,9 @@ const LIVENESS_MAX: Duration = Duration::from_secs(240);
 /// How long all must stay well: long enough for several listings that settled.
 const QUIET: Duration = Duration::from_secs(8);
 
+/// The most backends that share their data.
+pub(crate) const BACKENDS_MAX: u32 = 3;
+
 /// Inputs that one turn takes in, as in the controller.
 const INPUTS_PER_TURN: usize = 256;
 
@@ -38,6 +41,7 @@ pub(crate) struct World {
     pub(crate) bug: &'static Bug,
     pub(crate) rng: fastrand::Rng,
     pub(crate) faults: Faults,
+    pub(crate) faults_are_over: bool,
     pub(crate) controller: Option<Controller>,
     /// How many lives the controller had.
     pub(crate) lives: u32,
@@ -115,6 +119,7 @@ impl World {
             cloud: Cloud::new(&mut rng),
             bug,
             faults: Faults::draw(&mut rng),
+            faults_are_over: false,
             controller: None,
             lives: 0,
             tokens: BTreeSet::new(),
@@ -206,6 +211,11 @@ impl World {
 
     fn is_awake(&self, life: u32) -> bool {
         self.is_current(life) && self.controller.as_ref().is_some_and(|of| of.asleep.is_none())
+    }
+
+    /// Whether more than one backend may have the data open.
+    pub(crate) fn shares_data(&self) -> bool {
+        self.config.backend.handover != Handover::Fenced
     }
 
     fn is_set(&self, alarm: u64) -> bool {
@@ -395,7 +405,10 @@ fn spec(rng: &mut fastrand::Rng) -> Spec {
         },
         replacement_interval: Duration::from_millis(500),
     };
-    let backend =
-        GroupSpec { size: 1, standby: 0, handover: Handover::Fenced, ..instances.clone() };
+    let (size, handover) = match rng.u32(0..=BACKENDS_MAX) {
+        0 => (1, Handover::Fenced),
+        size => (size, Handover::LaunchFirst { surge: rng.u32(0..=2) }),
+    };
+    let backend = GroupSpec { size, standby: 0, handover, ..instances.clone() };
     Spec { instances, backend, operation: Operation::Active }
 }

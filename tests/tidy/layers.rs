@@ -56,7 +56,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "tasks",
         ],
     ),
-    ("forwarder", &["cli", "clock", "exposition", "http1", "pool", "proxy"]),
+    ("forwarder", &["address", "cli", "clock", "exposition", "http1", "pool", "proxy"]),
     (
         "admin",
         &[

@@ -18,6 +18,7 @@ mod many;
 mod metrics;
 mod operator;
 mod own_server;
+mod replicas;
 mod restart;
 mod standby;
 mod start;

@@ -19,7 +19,7 @@ pub(crate) use self::call::Client;
 pub(crate) use self::failure::Failure;
 pub(crate) use self::place::Place;
 use self::watch::Format;
-use crate::cli::{AdminArgs, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
+use crate::cli::{AdminArgs, GroupKind, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
 use crate::controller::INSTANCES_MAX;
 use crate::fleet::{Group, ParseSlotError, Slot};
 
@@ -44,11 +44,15 @@ pub fn incidents(args: &IncidentsArgs) -> ExitCode {
 /// Runs `cloudaps scale`.
 #[must_use]
 pub fn scale(args: &ScaleArgs) -> ExitCode {
-    let instances = args.instances;
-    if instances > INSTANCES_MAX {
-        return exit("scale", Err(Failure::Size(instances)));
-    }
-    exit("scale", post(&args.admin, "/v1/scale", Some(&json!({ "instances": instances }))))
+    let count = args.count;
+    let body = match args.group {
+        GroupKind::Instances if count > INSTANCES_MAX => {
+            return exit("scale", Err(Failure::Size(count)));
+        }
+        GroupKind::Instances => json!({ "instances": count }),
+        GroupKind::Backend => json!({ "backends": count }),
+    };
+    exit("scale", post(&args.admin, "/v1/scale", Some(&body)))
 }
 
 /// Runs `cloudaps drain`.
@@ -105,7 +109,7 @@ fn order(args: &SlotArgs, verb: &str) -> Result<(), Failure> {
     post(&args.admin, &format!("/v1/slots/{slot}/{verb}"), None)
 }
 
-/// What a person types: there is one backend, and a number alone can only be an instance.
+/// What a person types: the backend is the first one, and a number alone can only be an instance.
 fn parse_slot(text: &str) -> Result<Slot, ParseSlotError> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text {

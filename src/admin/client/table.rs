@@ -1,6 +1,8 @@
 //! The status as a table for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -67,9 +69,13 @@ fn cells(row: &Row) -> [String; 8] {
         if occupant.label.is_empty() { nothing() } else { occupant.label.clone() },
         age(occupant.since_seconds),
         shown(occupant.in_flight),
-        shown(occupant.backend),
+        if occupant.backends.is_empty() { nothing() } else { listed(&occupant.backends) },
         occupant.reason.clone().unwrap_or_default(),
     ]
+}
+
+fn listed(addresses: &BTreeSet<SocketAddr>) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn shown<T: ToString>(value: Option<T>) -> String {

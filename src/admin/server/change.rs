@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::routes::Api;
-use crate::controller::{Answer, Command, INSTANCES_MAX, Order, Refusal};
-use crate::fleet::Slot;
+use crate::controller::{Answer, BACKENDS_MAX, Command, INSTANCES_MAX, Order, Refusal};
+use crate::fleet::{Group, Slot};
 
 /// How long the controller has to answer. It does so within a turn, which takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,14 +39,15 @@ pub(super) type Outcome = Result<Json<Obeyed>, Problem>;
 pub(super) type Sent = (HeaderMap, Result<Bytes, BytesRejection>);
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Scale {
-    /// How many instances to keep from now on.
-    #[schema(minimum = 0, maximum = 1000)]
-    instances: u32,
+#[serde(rename_all = "lowercase")]
+pub(super) enum Scale {
+    /// How many instances to keep from now on: 0 to 1000.
+    Instances(u32),
+    /// How many backends, if they share their data: 1 to 100.
+    Backends(u32),
 }
 
-/// Sets the number of instances, until `cloudaps up` is started again.
+/// Sets the number of instances, or of backends, until `cloudaps up` is started again.
 #[utoipa::path(post, path = "/v1/scale", tag = "orders", request_body = Scale, responses(
     (status = 200, description = "So many are kept from now on.", body = Obeyed),
     (status = 422, description = "The number is out of range."),
@@ -56,10 +57,17 @@ pub(super) async fn scale(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Outcome {
-    let example = format!("{{\"instances\": N}} with N from 0 to {INSTANCES_MAX}");
-    let Scale { instances } = understood((headers, body), &example)?;
-    api.obey(|answer| Command::Scale(instances, answer)).await?;
-    done(format!("{} from now on", count(instances)))
+    let example = format!(
+        "{{\"instances\": N}} with N from 0 to {INSTANCES_MAX}, or {{\"backends\": N}} with N from \
+         1 to {BACKENDS_MAX}"
+    );
+    let (group, size, unit) = match understood((headers, body), &example)? {
+        Scale::Instances(size) => (Group::Instances, size, "instance"),
+        Scale::Backends(size) => (Group::Backend, size, "backend"),
+    };
+    api.obey(|answer| Command::Scale(group, size, answer)).await?;
+    let plural = if size == 1 { "" } else { "s" };
+    done(format!("{size} {unit}{plural} from now on"))
 }
 
 /// The body, which is JSON like the example.
@@ -188,7 +196,9 @@ impl From<Refusal> for Problem {
             Refusal::Foreign => {
                 Self::new(StatusCode::CONFLICT, detail).allowed(["drain", "resume"])
             }
-            Refusal::Stopping => Self::new(StatusCode::CONFLICT, detail),
+            Refusal::Backends(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+                .allowed([format!("1 to {BACKENDS_MAX}")]),
+            Refusal::Single(_) | Refusal::Stopping => Self::new(StatusCode::CONFLICT, detail),
         }
     }
 }
@@ -205,9 +215,3 @@ fn unavailable(detail: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
 }
 
-fn count(instances: u32) -> String {
-    match instances {
-        1 => "1 instance".to_owned(),
-        some => format!("{some} instances"),
-    }
-}

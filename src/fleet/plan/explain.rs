@@ -36,6 +36,10 @@ impl fmt::Display for Hold {
                 let group = group.name();
                 write!(formatter, "{group}: most are well and unwell by turns, so none is to blame")
             }
+            Self::Shedding(group) => {
+                let group = group.name();
+                write!(formatter, "{group}: all answer 503 when asked, as a successor would")
+            }
             Self::AwaitsSuccessor(id) => {
                 write!(formatter, "{id}: waits until its successor serves")
             }

@@ -10,10 +10,11 @@ mod retire;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::{
-    Fleet, Group, GroupSpec, Handover, InstanceId, Launch, LaunchOn, Operation, Phase, Reason,
-    Repointing, Slot, Spec, Tracked,
+    Backends, Fleet, Group, GroupSpec, Handover, InstanceId, Launch, LaunchOn, Load, Operation,
+    Phase, Reason, Repointing, Slot, Spec, Tracked,
 };
 use crate::clock::Instant;
 
@@ -36,14 +37,14 @@ pub enum Action {
     Promote(InstanceId),
     /// Send it no new request, and keep it as a spare.
     Demote(InstanceId),
-    /// Tell a forwarder where the backend is.
+    /// Tell a forwarder where the backends are.
     Repoint {
         /// The forwarder.
         id: InstanceId,
         /// Where it takes the news.
         control: SocketAddr,
-        /// The backend's address.
-        to: SocketAddr,
+        /// Where to send requests from now on.
+        to: Arc<Backends>,
     },
 }
 
@@ -83,6 +84,8 @@ pub enum Hold {
     },
     /// Some instances are well and unwell by turns, and so are most of the others.
     Shaken(Group),
+    /// All of them answer that they cannot do much: no successor would fare better.
+    Shedding(Group),
     /// A failed instance waits for its successor to serve.
     AwaitsSuccessor(InstanceId),
 }
@@ -112,6 +115,7 @@ pub fn plan(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
         draft.fill(group);
     }
     draft.repoint();
+    draft.tell_of_shedding();
     draft.plan
 }
 
@@ -145,23 +149,74 @@ impl<'a> Draft<'a> {
     }
 }
 
-// === Pointing the forwarders at the backend ===
+// === Pointing the forwarders at the backends ===
 
 impl Draft<'_> {
     fn repoint(&mut self) {
-        let Some(to) = self.observed.backend_address() else { return };
-        for tracked in self.observed.members(Group::Instances) {
-            // Also one that failed: it may be well again, or finish the requests that it holds.
-            let may_relay = match &tracked.phase {
-                Phase::Terminating(..) => false,
-                phase => !phase.reason().is_some_and(Reason::is_death),
-            };
-            let answers = tracked.last_good.is_some() && may_relay;
-            let stale = tracked.backend != Some(to) && tracked.repointing == Repointing::Idle;
-            if let (true, true, Some(control)) = (answers, stale, tracked.instance.control) {
+        if self.ends_forwarder_of_draining_backend() {
+            // Of what it had in flight there, nobody waits for an answer any more.
+            self.wake_at(self.now);
+        }
+        if self.moves_backends() {
+            // Where requests are to go then, the next plan knows.
+            return self.wake_at(self.now);
+        }
+        let to = Arc::new(self.backends());
+        if to.serving.is_empty() {
+            return;
+        }
+        for tracked in self.observed.members(Group::Instances).filter(|of| of.relays()) {
+            let stale = tracked.relays.to != *to && tracked.repointing == Repointing::Idle;
+            if let (true, Some(control)) = (stale, tracked.instance.control) {
                 let id = tracked.instance.id.clone();
-                self.plan.actions.push(Action::Repoint { id, control, to });
+                self.plan.actions.push(Action::Repoint { id, control, to: Arc::clone(&to) });
             }
+        }
+    }
+
+    /// Whether this plan takes requests from a backend that shares its data with others.
+    fn moves_backends(&self) -> bool {
+        let moves = self.plan.actions.iter().any(|action| match action {
+            Action::Drain(id, _) | Action::Terminate(id, _) | Action::Supersede(id, _) => {
+                self.is_in(Group::Backend, id)
+            }
+            Action::Launch(_) | Action::Promote(_) | Action::Demote(_) | Action::Repoint { .. } => {
+                false
+            }
+        });
+        moves && self.desired.backend.handover != Handover::Fenced
+    }
+
+    fn ends_forwarder_of_draining_backend(&self) -> bool {
+        let drains = |tracked: &Tracked| matches!(tracked.phase, Phase::Draining(..));
+        let ends_forwarder = |action: &Action| match action {
+            Action::Terminate(id, _) => self.is_in(Group::Instances, id),
+            _ => false,
+        };
+        self.observed.members(Group::Backend).any(drains)
+            && self.plan.actions.iter().any(ends_forwarder)
+    }
+
+    fn is_in(&self, group: Group, id: &InstanceId) -> bool {
+        self.observed.get(id).is_some_and(|tracked| tracked.instance.slot.group == group)
+    }
+
+    fn backends(&self) -> Backends {
+        self.observed.backends(self.desired.backend.handover)
+    }
+}
+
+// === What replacing does not mend ===
+
+impl Draft<'_> {
+    /// Backends that all answer 503 say that what they share is away: their database. To end them
+    /// for it would end their successors, too.
+    fn tell_of_shedding(&mut self) {
+        let group = Group::Backend;
+        let mut ready = self.observed.members(group).filter(|of| of.phase.is_ready()).peekable();
+        let sheds = |of: &Tracked| of.health.load() == Load::Shedding;
+        if ready.peek().is_some() && ready.all(sheds) {
+            self.hold(Hold::Shedding(group));
         }
     }
 }
@@ -174,7 +229,7 @@ impl Draft<'_> {
         let launch = Launch {
             token: self.observed.token(slot, ahead),
             slot,
-            backend: self.observed.backend_address(),
+            backends: Arc::new(Backends::serving(self.backends().serving)),
         };
         self.plan.actions.push(Action::Launch(launch));
     }

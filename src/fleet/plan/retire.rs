@@ -103,7 +103,8 @@ impl Draft<'_> {
 
     fn finish_drain(&mut self, tracked: &Tracked, reason: &Reason, flow: Flow) {
         let deadline = tracked.since + self.spec_of(tracked).drain_timeout;
-        if flow == Flow::Quiet || self.now >= deadline {
+        let is_quiet = flow == Flow::Quiet && !self.observed.is_relayed_to(tracked);
+        if is_quiet || self.now >= deadline {
             self.terminate(tracked, reason);
         } else {
             self.wake_at(deadline);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::*;
 use crate::fleet::{
     Action, Capacity, Event, Group, GroupSpec, Handover, Instance, LaunchOn, Order, Ownership,
-    Probe, Thresholds, plan,
+    Probe, Relays, Thresholds, plan,
 };
 use crate::incidents::Record;
 
@@ -125,7 +125,7 @@ impl World {
     }
 
     fn probe(&mut self, id: &InstanceId, finding: Finding) {
-        let probe = Probe { finding, backend: None };
+        let probe = Probe { finding, relays: Relays::default() };
         self.observe(Event::Probed(id.clone(), probe));
     }
 

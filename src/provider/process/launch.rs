@@ -16,7 +16,9 @@ use super::leader::Leader;
 use super::ports::Ports;
 use super::record::{Identity, Record};
 use super::workload::{Addresses, Workload};
-use super::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE, OWNER_VARIABLE};
+use super::{
+    CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, LAUNCH_VARIABLE, OWNER_VARIABLE, STORE_VARIABLE,
+};
 use super::{Error, Fault, Instance, InstanceId, Launch, Shared, locked, procfs};
 use crate::clock;
 use crate::fleet::{Group, LaunchToken};
@@ -34,7 +36,7 @@ impl Shared {
         refuse_odd_token(&launch.token)?;
         let workload = self.workload(launch.slot.group)?;
         let at = self.addresses(workload, &mut ports)?;
-        let words = workload.words(&self.program, at, launch.backend);
+        let words = workload.words(&self.program, at, &launch.backends);
         let intent = intent(launch, at, &words);
         self.ledger.write(&intent).map_err(|error| {
             let what = format!("cannot write the launch record of {}", launch.token);
@@ -123,8 +125,12 @@ impl Shared {
         command.env(INSTANCE_VARIABLE, record.id().as_str());
         let tag = self.tag(record);
         command.env(LAUNCH_VARIABLE, tag.token.as_str()).env(OWNER_VARIABLE, tag.owner);
-        // The user's own program has no business with the secret that our environment may hold.
+        // The user's own program has no business with the secrets that our environment may hold.
         command.env_remove(CONTROL_TOKEN_VARIABLE);
+        command.env_remove(STORE_VARIABLE);
+        if let Some(store) = workload.store() {
+            command.env(STORE_VARIABLE, store);
+        }
         if workload.has_control() {
             command.env(CONTROL_TOKEN_VARIABLE, self.config.control_token.as_str());
         }

@@ -52,6 +52,8 @@ pub const LAUNCH_VARIABLE: &str = "CLOUDAPS_LAUNCH";
 pub const OWNER_VARIABLE: &str = "CLOUDAPS_OWNER";
 /// The environment variable that carries the secret of a forwarder's control channel.
 pub const CONTROL_TOKEN_VARIABLE: &str = "CLOUDAPS_CONTROL_TOKEN";
+/// The environment variable that tells a task service its database.
+pub const STORE_VARIABLE: &str = "CLOUDAPS_STORE";
 
 /// How long an instance gets from `SIGTERM` to `SIGKILL`. Its traffic was drained before, so this
 /// is for closing files; a database closes in less.

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::fleet::Backends;
+
 /// The program of a group's instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Workload {
@@ -68,27 +70,33 @@ impl Workload {
         matches!(self, Self::Forwarder { .. })
     }
 
+    /// The database of a task service. Its address can hold a password, and arguments are anybody's
+    /// to read: it goes by the environment.
+    pub(super) fn store(&self) -> Option<&str> {
+        match self {
+            Self::Tasks { store } => Some(store),
+            Self::Forwarder { .. } | Self::Command(_) => None,
+        }
+    }
+
     /// The program and its arguments. `program` is this binary.
     pub(super) fn words(
         &self,
         program: &Path,
         at: Addresses,
-        backend: Option<SocketAddr>,
+        backends: &Backends,
     ) -> Vec<OsString> {
         match self {
             Self::Forwarder { config, threads } => {
                 let mut words = role(program, "forward", at);
                 words.extend(at.control.iter().flat_map(|at| option("--control", &at.to_string())));
-                words.extend(backend.iter().flat_map(|at| option("--to", &format!("http://{at}"))));
+                let to = backends.serving.iter().map(|at| format!("http://{at}"));
+                words.extend(to.flat_map(|url| option("--to", &url)));
                 words.extend(option("--threads", &threads.to_string()));
                 words.extend(config.iter().flat_map(|file| ["-c".into(), file.into()]));
                 words
             }
-            Self::Tasks { store } => {
-                let mut words = role(program, "tasks", at);
-                words.extend(option("--store", store));
-                words
-            }
+            Self::Tasks { .. } => role(program, "tasks", at),
             Self::Command(words) => words.iter().map(|word| fill(word, at.traffic)).collect(),
         }
     }
@@ -124,12 +132,13 @@ mod tests {
     #[test]
     fn a_forwarder_understands_the_arguments_that_it_is_given() {
         let workload = Workload::Forwarder { config: Some("a b.toml".into()), threads: 1 };
-        let backend = "127.0.0.1:20003".parse().ok();
-        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), backend));
+        let to = ["127.0.0.1:20003", "127.0.0.1:20004"];
+        let backends = Backends::serving(to.map(|at| at.parse().unwrap()));
+        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), &backends));
         let Command::Forward(args) = cli.unwrap().command else { panic!("not forward") };
         assert_eq!(args.listen, at().traffic);
         assert_eq!(args.control, at().control);
-        assert_eq!(args.to.as_deref(), Some("http://127.0.0.1:20003"));
+        assert_eq!(args.to, to.map(|at| format!("http://{at}")));
         assert_eq!(args.threads, Some(1));
         assert_eq!(args.config, Some("a b.toml".into()));
     }
@@ -137,24 +146,28 @@ mod tests {
     #[test]
     fn a_forwarder_starts_without_a_backend() {
         let workload = Workload::Forwarder { config: None, threads: 2 };
-        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), None));
+        let cli =
+            Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), &Backends::default()));
         let Command::Forward(args) = cli.unwrap().command else { panic!("not forward") };
-        assert_eq!((args.to, args.config), (None, None));
+        assert_eq!((args.to, args.config), (Vec::new(), None));
     }
 
     #[test]
     fn a_task_service_understands_the_arguments_that_it_is_given() {
         let workload = Workload::Tasks { store: "sqlite:///x/tasks.db".into() };
-        let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), None));
-        let Command::Tasks(args) = cli.unwrap().command else { panic!("not tasks") };
-        assert_eq!((args.listen, args.store.as_str()), (at().traffic, "sqlite:///x/tasks.db"));
+        let words = workload.words(Path::new("cloudaps"), at(), &Backends::default());
+        let tells = |word: &OsString| word.to_string_lossy().contains("sqlite");
+        assert!(!words.iter().any(tells), "{words:?}");
+        let Command::Tasks(args) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+        assert_eq!(args.listen, at().traffic);
+        assert_eq!(workload.store(), Some("sqlite:///x/tasks.db"));
     }
 
     #[test]
     fn a_command_is_told_where_to_listen() {
         let command =
             Workload::Command(vec!["serve".into(), "-p={port}".into(), "{address}".into()]);
-        let words = command.words(Path::new("unused"), at(), None);
+        let words = command.words(Path::new("unused"), at(), &Backends::default());
         assert_eq!(words, ["serve", "-p=20001", "127.0.0.1:20001"]);
     }
 
