@@ -44,7 +44,7 @@ pub(super) fn check_together(file: &File) -> Result<(), Error> {
         )),
         (Data::Exclusive, None) => refuse(format!(
             "`backend.replicas = {replicas}` is not for SQLite, whose file only one task service \
-             may have open: allowed is 1"
+             may have open: allowed is 1, or a `backend.store` that begins with `postgres://`"
         )),
     }
 }
@@ -73,10 +73,23 @@ fn without_backend(file: &File) -> Option<&'static str> {
 
 /// Who may have the data open.
 pub(super) fn data(backend: &Backend) -> Data {
-    match &backend.command {
-        Some(_) => backend.data,
-        None => Data::Exclusive,
+    if backend.command.is_some() {
+        return backend.data;
     }
+    match backend.store.as_deref().map(str::parse::<StoreUrl>) {
+        Some(Ok(StoreUrl::Postgres(_))) => Data::Shared,
+        // One that is no store is refused elsewhere.
+        Some(Ok(StoreUrl::Sqlite(_)) | Err(_)) | None => Data::Exclusive,
+    }
+}
+
+/// The settings as they may be shown: without the password of the database.
+pub(super) fn shown(backend: &Backend) -> Backend {
+    let hide = |store: &String| match store.parse::<StoreUrl>() {
+        Ok(url @ StoreUrl::Postgres(_)) => url.to_string(),
+        Ok(StoreUrl::Sqlite(_)) | Err(_) => store.clone(),
+    };
+    Backend { store: backend.store.as_ref().map(hide), ..backend.clone() }
 }
 
 /// Where a backend is probed.

@@ -86,8 +86,8 @@ pub struct Instance {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backend {
-    /// The task service's database, `sqlite://PATH`; `tasks.db` under the state directory if left
-    /// out.
+    /// The task service's database, `sqlite://PATH` or `postgres://…`; `tasks.db` under the state
+    /// directory if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
     /// A server of your own, with `{port}` where its port goes; the task service if left out.

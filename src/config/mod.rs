@@ -193,10 +193,11 @@ impl File {
         Ok(self)
     }
 
-    /// The file as it reads with every default filled in.
+    /// The file as it reads with every default filled in, and without passwords.
     #[must_use]
     pub fn effective(&self) -> String {
         let mut effective = self.clone();
+        effective.backend = backend::shown(&self.backend);
         if effective.provider == ProviderName::Process {
             effective.instances.get_or_insert(Count::new(INSTANCES.into()));
         }

@@ -190,6 +190,20 @@ fn a_backend_of_ones_own_runs_as_often_as_its_data_allows() {
 }
 
 #[test]
+fn task_services_on_postgresql_share_their_data_and_the_password_is_not_shown() {
+    let text = "[backend]\nstore = \"postgres://u:secret@127.0.0.1:5432/t\"\nreplicas = 2\n";
+    let config = Config::new(&file(text), None).unwrap();
+    let spec = &config.spec.backend;
+    assert_eq!((spec.size, spec.handover), (2, Handover::LaunchFirst { surge: 2 }));
+    assert_eq!(config.check.backend, "/healthcheck/");
+    let effective = file(text).effective();
+    assert!(!effective.contains("secret"), "{effective}");
+    assert_names(&effective, &["postgres://", "127.0.0.1:5432"]);
+    let Provider::Process(Processes { backend, .. }) = config.provider else { panic!() };
+    assert!(matches!(backend, Some(Workload::Tasks { store }) if store.contains("u:secret@")));
+}
+
+#[test]
 fn requests_are_logged_only_where_a_file_is_named() {
     let log = |text| Config::new(&file(text), None).unwrap().access_log;
     assert_eq!(log("[proxy]\naccess_log_format = \"combined\""), None);

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
 
+#[path = "../support/postgres.rs"]
+mod database;
 mod system;
 mod traffic;
 
@@ -18,6 +20,7 @@ mod many;
 mod metrics;
 mod operator;
 mod own_server;
+mod postgres;
 mod replicas;
 mod restart;
 mod standby;
