@@ -196,7 +196,7 @@ pub struct TarefaArgs {
 pub enum TarefaVerb {
     /// Adiciona uma tarefa por VALOR.
     Adicionar {
-        /// Os textos das tarefas.
+        /// Os textos das tarefas; `-` lê um por linha da entrada padrão.
         #[arg(required = true, value_name = "VALOR")]
         values: Vec<String>,
     },
@@ -210,16 +210,16 @@ pub enum TarefaVerb {
     },
     /// Apaga tarefas.
     Apagar {
-        /// Os números das tarefas.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<i64>,
+        /// Os números das tarefas; `-` lê um por linha da entrada padrão.
+        #[arg(required = true, value_name = "ID", value_parser = id_or_stdin)]
+        ids: Vec<String>,
     },
     /// Troca o texto de uma tarefa.
     Atualizar {
         /// O número da tarefa.
         #[arg(value_name = "ID")]
         id: i64,
-        /// O novo texto.
+        /// O novo texto; `-` lê a entrada padrão.
         #[arg(value_name = "VALOR")]
         value: String,
     },
@@ -241,7 +241,7 @@ pub struct TaskArgs {
 pub enum TaskVerb {
     /// Add one task per VALUE.
     Add {
-        /// The tasks' texts.
+        /// The tasks' texts; `-` reads one per line from the standard input.
         #[arg(required = true, value_name = "VALUE")]
         values: Vec<String>,
     },
@@ -255,19 +255,44 @@ pub enum TaskVerb {
     },
     /// Remove tasks.
     Rm {
-        /// The tasks' numbers.
-        #[arg(required = true, value_name = "ID")]
-        ids: Vec<i64>,
+        /// The tasks' numbers; `-` reads one per line from the standard input.
+        #[arg(required = true, value_name = "ID", value_parser = id_or_stdin)]
+        ids: Vec<String>,
     },
     /// Replace a task's text.
     Set {
         /// The task's number.
         #[arg(value_name = "ID")]
         id: i64,
-        /// The new text.
+        /// The new text; `-` reads the standard input.
         #[arg(value_name = "VALUE")]
         value: String,
     },
+}
+
+/// The longest that anybody would want to wait for a task.
+const PATIENCE_MAX: Duration = Duration::from_secs(3600);
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let allowed = "allowed are 0s to 1h, such as `500ms` or `30s`";
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {allowed}"))?;
+    let fits = time <= PATIENCE_MAX;
+    if fits { Ok(time) } else { Err(format!("it is out of range; {allowed}")) }
+}
+
+fn id_or_stdin(text: &str) -> Result<String, String> {
+    let fits = text == "-" || text.parse::<i64>().is_ok();
+    let refusal = "allowed is a whole number, or `-` for the standard input";
+    if fits { Ok(text.to_owned()) } else { Err(refusal.to_owned()) }
+}
+
+/// The locale for messages, as POSIX finds it: of its three variables the first that is set.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a locale is no flag, and need not be UTF-8")]
+pub fn locale() -> Option<String> {
+    let mut values = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(std::env::var_os);
+    let first = values.find(|value| !value.is_empty());
+    first.map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Where the task client sends its requests.
@@ -282,6 +307,9 @@ pub struct TaskTarget {
         default_value = "http://127.0.0.1:5000"
     )]
     pub server: String,
+    /// For how long nobody may answer: what can be tried again is, until then.
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = patience)]
+    pub timeout: Duration,
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,

@@ -3,19 +3,25 @@
 //! Several values are several requests, each reported on its own: one that fails does not keep
 //! the others from being tried, and none is ever done twice.
 
+mod input;
+mod language;
 mod output;
+mod progress;
 mod server;
 mod server_url;
 mod words;
 
-use std::io;
+use std::io::{self, BufRead};
 use std::process::ExitCode;
 
+use self::input::Items;
+use self::language::{Language, Voice};
 use self::output::{Format, Output};
-use self::server::Server;
+use self::progress::Progress;
+use self::server::{Failure, Server};
 use self::server_url::ServerUrl;
-use self::words::{Done, Language};
-use crate::cli::{CLIENT_TIMEOUT, Misuse, TarefaArgs, TarefaVerb, TaskArgs, TaskTarget, TaskVerb};
+use self::words::Done;
+use crate::cli::{Misuse, TarefaArgs, TarefaVerb, TaskArgs, TaskTarget, TaskVerb, locale};
 
 /// Runs `cloudaps tarefa`.
 ///
@@ -29,7 +35,8 @@ pub fn tarefa(args: TarefaArgs) -> anyhow::Result<ExitCode> {
         TarefaVerb::Apagar { ids } => Verb::Remove(ids),
         TarefaVerb::Atualizar { id, value } => Verb::Set(id, value),
     };
-    run(Language::Portuguese, &args.target, verb)
+    let voice = voice("cloudaps tarefa", Language::Portuguese);
+    run(voice, &args.target, verb)
 }
 
 /// Runs `cloudaps task`.
@@ -44,7 +51,11 @@ pub fn task(args: TaskArgs) -> anyhow::Result<ExitCode> {
         TaskVerb::Rm { ids } => Verb::Remove(ids),
         TaskVerb::Set { id, value } => Verb::Set(id, value),
     };
-    run(Language::English, &args.target, verb)
+    run(voice("cloudaps task", Language::English), &args.target, verb)
+}
+
+fn voice(command: &'static str, typed: Language) -> Voice {
+    Voice { command, language: Language::of(locale().as_deref(), typed) }
 }
 
 /// What to do, in neither language.
@@ -52,19 +63,33 @@ enum Verb {
     Add(Vec<String>),
     List,
     Get(i64),
-    Remove(Vec<i64>),
+    Remove(Vec<String>),
     Set(i64, String),
 }
 
-fn run(language: Language, target: &TaskTarget, verb: Verb) -> anyhow::Result<ExitCode> {
+impl Verb {
+    /// Where it is shown how far it is.
+    fn progress(&self) -> Progress {
+        match self {
+            Self::Add(items) | Self::Remove(items) => Progress::new(input::count(items)),
+            Self::List | Self::Get(_) | Self::Set(..) => Progress::hidden(),
+        }
+    }
+}
+
+fn run(voice: Voice, target: &TaskTarget, verb: Verb) -> anyhow::Result<ExitCode> {
+    let (language, patience) = (voice.language, target.timeout);
     let url: ServerUrl =
         target.server.parse().map_err(|error| Misuse(words::not_a_server(language, &error)))?;
+    let progress = verb.progress();
+    let shown = progress.clone();
     let notice = move |url: &ServerUrl, reason: &str| {
-        eprintln!("{}: {}", language.command(), words::waiting(language, url, reason));
+        let waiting = words::waiting(language, url, patience, reason);
+        shown.past(|| eprintln!("{}: {waiting}", voice.command));
     };
-    let mut server = Server::new(url, CLIENT_TIMEOUT, Box::new(notice))?;
+    let mut server = Server::new(url, patience, Box::new(notice))?;
     let format = if target.json { Format::Json } else { Format::Human };
-    let mut output = Output::new(language, format, io::stdout().lock());
+    let mut output = Output::new(voice, format, progress, io::stdout().lock());
     match execute(verb, &mut server, &mut output) {
         Ok(()) => Ok(output.finish()),
         // Whoever reads has read enough, as `head` does.
@@ -74,42 +99,57 @@ fn run(language: Language, target: &TaskTarget, verb: Verb) -> anyhow::Result<Ex
 }
 
 fn execute(verb: Verb, server: &mut Server, output: &mut Output<impl io::Write>) -> io::Result<()> {
+    let stdin = io::stdin().lock();
     match verb {
-        Verb::Add(values) => add(values, server, output),
+        Verb::Add(values) => add(Items::new(values, stdin), server, output),
         Verb::List => list(server, output),
         Verb::Get(id) => match server.get(id) {
             Ok(task) => output.one(&task),
             Err(failure) => output.failed_id(id, &failure),
         },
-        Verb::Remove(ids) => remove(&ids, server, output),
-        Verb::Set(id, value) => match server.set(id, &value) {
-            Ok(task) => output.done(Done::Set, &task),
-            Err(failure) => output.failed_id(id, &failure),
-        },
+        Verb::Remove(ids) => remove(Items::new(ids, stdin), server, output),
+        Verb::Set(id, value) => {
+            let value = input::whole(value, stdin).map_err(Failure::Unread);
+            match value.and_then(|value| server.set(id, &value)) {
+                Ok(task) => output.done(Done::Set, &task),
+                Err(failure) => output.failed_id(id, &failure),
+            }
+        }
     }
 }
 
 fn add(
-    values: Vec<String>,
+    values: Items<impl BufRead>,
     server: &mut Server,
     output: &mut Output<impl io::Write>,
 ) -> io::Result<()> {
     output.begin_array()?;
     for value in values {
-        match server.add(&value) {
-            Ok(task) => output.done(Done::Added, &task)?,
-            Err(failure) => output.failed_value(&value, &failure)?,
+        match value {
+            Err(unread) => output.failed_line(&Failure::Unread(unread))?,
+            Ok(value) => match server.add(&value) {
+                Ok(task) => output.done(Done::Added, &task)?,
+                Err(failure) => output.failed_text(&value, &failure)?,
+            },
         }
     }
     output.end_array()
 }
 
-fn remove(ids: &[i64], server: &mut Server, output: &mut Output<impl io::Write>) -> io::Result<()> {
+fn remove(
+    ids: Items<impl BufRead>,
+    server: &mut Server,
+    output: &mut Output<impl io::Write>,
+) -> io::Result<()> {
     output.begin_array()?;
     for id in ids {
-        match server.remove(*id) {
-            Ok(()) => output.removed(*id)?,
-            Err(failure) => output.failed_id(*id, &failure)?,
+        match id.map(|text| (text.trim().parse::<i64>(), text)) {
+            Err(unread) => output.failed_line(&Failure::Unread(unread))?,
+            Ok((Err(_), text)) => output.failed_text(&text, &Failure::NotAnId)?,
+            Ok((Ok(id), _)) => match server.remove(id) {
+                Ok(()) => output.removed(id)?,
+                Err(failure) => output.failed_id(id, &failure)?,
+            },
         }
     }
     output.end_array()

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use ureq::http::header::{CONTENT_TYPE, LINK, RETRY_AFTER};
 use ureq::http::{Method, Request, Response, StatusCode};
 
+use super::input::Unread;
 use super::server_url::ServerUrl;
 use crate::clock::{self, Instant};
 
@@ -40,9 +41,9 @@ pub(super) struct Server {
     agent: ureq::Agent,
     url: ServerUrl,
     patience: Duration,
-    /// When the service last answered; patience counts from here, so that many values do not
-    /// each wait for a server that is gone.
-    answered: Instant,
+    /// Since when nobody answers; patience counts from here, so that many values do not each wait
+    /// for a server that is gone.
+    silent: Option<Instant>,
     notice: Notice,
     draws: fastrand::Rng,
     /// Begins every key of this run; nobody else has it.
@@ -70,6 +71,10 @@ pub(super) struct Page {
 /// A request that was not done.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// What to do could not be read.
+    Unread(Unread),
+    /// What was read names no task.
+    NotAnId,
     /// There is no such task.
     Missing,
     /// The service does not want to.
@@ -78,6 +83,20 @@ pub(super) enum Failure {
     Unreachable { url: ServerUrl, reason: String },
     /// Somebody else answered.
     NotATask { reason: String },
+}
+
+impl Failure {
+    /// The kind of it, in the words of `docs/task-client.md`.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Unread(_) => "unread",
+            Self::NotAnId => "not_an_id",
+            Self::Missing => "missing",
+            Self::Refused { .. } => "refused",
+            Self::Unreachable { .. } => "unreachable",
+            Self::NotATask { .. } => "not_a_task",
+        }
+    }
 }
 
 /// One request, to be sent as often as needed.
@@ -132,14 +151,14 @@ impl Server {
             .max_redirects_will_error(false)
             // The server is what `--server` says; a proxy for the web does not come in between.
             .proxy(None)
-            .timeout_global(Some(TRY_TIMEOUT))
+            .timeout_global(Some(TRY_TIMEOUT.min(patience.max(PAUSE_FIRST))))
             .build();
         let nonce = [getrandom::u64()?, getrandom::u64()?];
         Ok(Self {
             agent: config.into(),
             url,
             patience,
-            answered: clock::now(),
+            silent: None,
             notice,
             draws: fastrand::Rng::with_seed(nonce[0]),
             nonce,
@@ -197,14 +216,14 @@ impl Server {
 
     /// Sends `call` until somebody answers it or the patience ends.
     fn call(&mut self, call: &Call) -> Result<Answer, Failure> {
-        let deadline = self.answered + self.patience;
+        let began = clock::now();
         let mut pause = PAUSE_FIRST;
         let mut doubt = Doubt::None;
         let mut tries = 0;
         loop {
             let miss = match self.send(call) {
                 Ok(answer) => {
-                    self.answered = clock::now();
+                    self.silent = None;
                     return Ok(Answer { doubt, ..answer });
                 }
                 Err(Failed::Final(failure)) => return Err(failure),
@@ -213,7 +232,8 @@ impl Server {
             if miss.doubt == Doubt::MayBeDone {
                 doubt = Doubt::MayBeDone;
             }
-            let left = deadline.since(clock::now());
+            let since = *self.silent.get_or_insert(began);
+            let left = (since + self.patience).since(clock::now());
             if left.is_zero() {
                 return Err(Failure::Unreachable { url: self.url.clone(), reason: miss.reason });
             }
@@ -264,7 +284,7 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, Failed> {
     let has_next = header(LINK).is_some_and(|link| link.contains("rel=\"next\""));
     let wait = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let doubt = match status {
-        StatusCode::SERVICE_UNAVAILABLE => Doubt::None,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Doubt::None,
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Doubt::MayBeDone,
         _ => {
             let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();

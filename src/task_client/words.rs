@@ -1,33 +1,17 @@
 //! What the client says, in both languages.
 
+use std::time::Duration;
+
+use super::input::Unread;
+use super::language::Language::{self, English, Portuguese};
 use super::server::{Failure, TaskBody};
 use super::server_url::{ParseServerUrlError, ServerUrl};
-use crate::cli::CLIENT_TIMEOUT;
-
-/// The language of the command that was typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    Portuguese,
-    English,
-}
 
 /// What was done to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Added,
     Set,
-}
-
-use Language::{English, Portuguese};
-
-impl Language {
-    /// The command, as errors begin.
-    pub(super) fn command(self) -> &'static str {
-        match self {
-            Portuguese => "cloudaps tarefa",
-            English => "cloudaps task",
-        }
-    }
 }
 
 pub(super) fn not_a_server(language: Language, error: &ParseServerUrlError) -> String {
@@ -44,11 +28,16 @@ pub(super) fn not_a_server(language: Language, error: &ParseServerUrlError) -> S
     }
 }
 
-pub(super) fn waiting(language: Language, url: &ServerUrl, reason: &str) -> String {
-    let seconds = CLIENT_TIMEOUT.as_secs();
+pub(super) fn waiting(
+    language: Language,
+    url: &ServerUrl,
+    patience: Duration,
+    reason: &str,
+) -> String {
+    let time = humantime::format_duration(patience);
     match language {
-        Portuguese => format!("esperando por {url} (até {seconds} s): {reason}"),
-        English => format!("waiting for {url} (up to {seconds} s): {reason}"),
+        Portuguese => format!("esperando por {url} (até {time}): {reason}"),
+        English => format!("waiting for {url} (up to {time}): {reason}"),
     }
 }
 
@@ -91,6 +80,13 @@ pub(super) fn not_listed(language: Language) -> &'static str {
     }
 }
 
+pub(super) fn a_line(language: Language) -> &'static str {
+    match language {
+        Portuguese => "uma linha da entrada padrão",
+        English => "a line of the standard input",
+    }
+}
+
 pub(super) fn tally(language: Language, done: usize, all: usize) -> String {
     match language {
         Portuguese => format!("{done} de {all} feitas"),
@@ -100,6 +96,9 @@ pub(super) fn tally(language: Language, done: usize, all: usize) -> String {
 
 pub(super) fn failure(language: Language, failure: &Failure) -> String {
     match (language, failure) {
+        (_, Failure::Unread(unread)) => not_read(language, unread),
+        (Portuguese, Failure::NotAnId) => "não é um ID: vale um número inteiro".to_owned(),
+        (English, Failure::NotAnId) => "is no id: allowed is a whole number".to_owned(),
         (Portuguese, Failure::Missing) => "não existe".to_owned(),
         (English, Failure::Missing) => "does not exist".to_owned(),
         (Portuguese, Failure::Refused { status, detail }) => {
@@ -120,6 +119,17 @@ pub(super) fn failure(language: Language, failure: &Failure) -> String {
         (English, Failure::NotATask { reason }) => {
             format!("the answer is not that of a task service: {reason}")
         }
+    }
+}
+
+fn not_read(language: Language, unread: &Unread) -> String {
+    match (language, unread) {
+        (Portuguese, Unread::TooLong) => "é comprida demais: vale até 1 MiB".to_owned(),
+        (English, Unread::TooLong) => "is too long: allowed is up to 1 MiB".to_owned(),
+        (Portuguese, Unread::NotText) => "não é texto em UTF-8".to_owned(),
+        (English, Unread::NotText) => "is no text in UTF-8".to_owned(),
+        (Portuguese, Unread::Broken(error)) => format!("não pode ser lida: {error}"),
+        (English, Unread::Broken(error)) => format!("cannot be read: {error}"),
     }
 }
 

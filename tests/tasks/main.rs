@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "here a panic is the report")]
 
 mod client;
+mod client_faults;
+mod client_terminal;
 mod database;
 mod durability;
 mod original;

@@ -35,6 +35,10 @@ pub(crate) struct Answer {
 pub(crate) fn cloudaps(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
     command.args(arguments).stdin(Stdio::null());
+    // Whoever runs the tests may speak another language.
+    for variable in ["LC_ALL", "LC_MESSAGES", "LANG", "CLOUDAPS_SERVER"] {
+        command.env_remove(variable);
+    }
     command
 }
 

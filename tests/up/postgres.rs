@@ -88,7 +88,7 @@ fn a_database_that_goes_away_costs_503_and_nobody_is_replaced_for_it() {
     let before = await_followed(&system, 2);
     postgres.crash();
     let status = system.await_status("told", |status| !status.holds.is_empty());
-    assert!(status.holds[0].contains("backend: all answer 503"), "{:?}", status.holds);
+    assert!(status.holds[0].text.contains("backend: all answer 503"), "{:?}", status.holds);
     let answer = Client::new(system.balancer).send("GET", "/Tarefa/", "").unwrap();
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.body.contains("\"detail\""), "{}", answer.body);

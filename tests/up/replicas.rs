@@ -219,7 +219,7 @@ fn who_says_503_has_no_requests_while_another_is_well_and_nobody_is_replaced_for
     assert_eq!(answering(system.balancer, 1), BTreeSet::from([second]));
     fs::write(unwell(second), "").unwrap();
     let status = system.await_status("told", |status| !status.holds.is_empty());
-    assert!(status.holds[0].contains("backend: all answer 503"), "{:?}", status.holds);
+    assert!(status.holds[0].text.contains("backend: all answer 503"), "{:?}", status.holds);
     assert_eq!(answering(system.balancer, 2), backends(&before), "all are as good as each other");
     for pid in [first, second] {
         fs::remove_file(unwell(pid)).unwrap();

@@ -214,4 +214,3 @@ fn ended() -> Problem {
 fn unavailable(detail: &str) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).header(header::RETRY_AFTER, RETRY_AFTER)
 }
-

@@ -26,6 +26,7 @@ const holds = {
   limit: (hold) => `${hold.slot}: room, as many machines exist as may`,
   fenced: (hold) => `${hold.slot}: the old one is not known to be gone (${hold.instance})`,
   shaken: (hold) => `${hold.group}s: most are well and unwell by turns, so none is to blame`,
+  shedding: (hold) => `${hold.group}: all answer 503 when asked, as a successor would`,
   awaits_successor: (hold) => `${hold.instance}: until its successor serves`,
 };
 

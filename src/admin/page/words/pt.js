@@ -26,6 +26,7 @@ const holds = {
   limit: (hold) => `${hold.slot}: espaço, já existem tantas máquinas quanto é permitido`,
   fenced: (hold) => `${hold.slot}: não se sabe se a antiga já se foi (${hold.instance})`,
   shaken: (hold) => `${hold.group}: a maioria oscila, então nenhuma leva a culpa`,
+  shedding: (hold) => `${hold.group}: todos respondem 503, como um sucessor responderia`,
   awaits_successor: (hold) => `${hold.instance}: até a sucessora atender`,
 };
 
