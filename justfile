@@ -38,6 +38,11 @@ simulate seeds="10000" first="0":
     CLOUDAPS_SEEDS={{ seeds }} CLOUDAPS_SEED={{ first }} cargo test --release --locked \
         --test simulation -- --ignored --exact --nocapture many_worlds
 
+# Kill the backend a hundred times under writes, with each store, and compare what is there.
+kill-backend:
+    cargo test --locked --test up -- --ignored --exact --nocapture \
+        kept::every_answered_write_outlives_a_hundred_kills_in_either_store
+
 # Write docs/simulation.md: the laws, and after how many seeds each deliberate bug is found.
 simulation-table:
     cargo test --locked --test simulation -- --ignored --exact --nocapture table
@@ -66,6 +71,14 @@ codec *args:
 bench-failover *args:
     cargo build --release --locked --workspace
     target/release/cloudaps-bench failover {{ args }}
+
+# Write and read tasks, beside what the stores can do and beside Flask, and write what it found.
+bench-tasks *args:
+    test -e target/tools/flask/bin/gunicorn || { python3 -m venv target/tools/flask && \
+        target/tools/flask/bin/pip install -q flask==3.1.3 sqlalchemy==2.1.9 gunicorn==27.0.1 \
+        psycopg2-binary==2.9.13; }
+    cargo build --release --locked --workspace
+    target/release/cloudaps-bench tasks --python target/tools/flask/bin/python {{ args }}
 
 # Time a plan, an event, a snapshot and a pick among ten thousand.
 scale *args:

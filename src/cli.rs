@@ -164,10 +164,55 @@ pub enum LogFormatKind {
 
 /// `cloudaps tasks`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TasksArgs {
+    /// Something to do with the data instead of serving it.
+    #[command(subcommand)]
+    pub verb: Option<TasksVerb>,
     /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "ADDR", required = true)]
+    pub listen: Option<SocketAddr>,
+    /// The database.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// What can be done with the data besides serving it.
+#[derive(Debug, Subcommand)]
+pub enum TasksVerb {
+    /// Write everything in a store to a new SQLite file, while it is served.
+    Backup {
+        /// The file; it must not exist.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Fill an empty store from a backup.
+    Restore {
+        /// The file that `backup` wrote.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The store.
+        #[command(flatten)]
+        store: StoreArgs,
+    },
+    /// Fill an empty store from another one, of either kind. Whatever is written to the first one
+    /// meanwhile is left behind: stop its service before, or make it read-only.
+    Copy {
+        /// The store with the tasks.
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// The empty store.
+        #[arg(value_name = "TO")]
+        to: String,
+    },
+}
+
+/// Where tasks are kept.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
     /// The database: `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. The
     /// variable shows a password to nobody who lists processes.
     #[arg(

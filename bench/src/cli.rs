@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Kill origins under load, and write what that cost into the page.
     Failover(FailoverArgs),
+    /// Write and read tasks, beside what the stores can do and beside Flask.
+    Tasks(TasksArgs),
     /// The servers behind the subjects.
     Origin(OriginArgs),
     /// The bare relay, with which every subject is compared.
@@ -86,6 +88,26 @@ pub(crate) struct FailoverArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// The program that is compared; beside this one if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cloudaps: Option<PathBuf>,
+}
+
+/// `tasks`.
+#[derive(Debug, Args)]
+pub(crate) struct TasksArgs {
+    /// How long one measurement takes.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) seconds: NonZeroU32,
+    /// Tasks of the large store, which is compared with one of a thousand.
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub(crate) many: NonZeroU32,
+    /// A Python that has Flask, SQLAlchemy, gunicorn and psycopg2, for the comparison with them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) python: Option<PathBuf>,
+    /// The page whose section is written [default: docs/benchmarks.md].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The program that is measured; beside this one if left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) cloudaps: Option<PathBuf>,
 }
@@ -158,6 +180,14 @@ pub(crate) enum Exchange {
     Connect,
     /// A WebSocket message, and its echo.
     Websocket,
+    /// `POST /tasks/`: a task is added.
+    AddTask,
+    /// `GET /tasks/500`
+    ShowTask,
+    /// `GET /tasks/?limit=100&after=500`
+    ListTasks,
+    /// `PUT /tasks/500`
+    ReplaceTask,
 }
 
 /// `idle`.

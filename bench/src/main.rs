@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Failover(args) => run::failover(&args),
+        Command::Tasks(args) => run::tasks(&args),
         Command::Origin(args) => origin::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Load(args) => load::run(&args),

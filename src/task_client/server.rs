@@ -284,7 +284,10 @@ fn read(mut response: Response<ureq::Body>) -> Result<Answer, Failed> {
     let has_next = header(LINK).is_some_and(|link| link.contains("rel=\"next\""));
     let wait = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
     let doubt = match status {
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => Doubt::None,
+        // In conflict is only an earlier try of the same request, which is still being carried out.
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => {
+            Doubt::None
+        }
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Doubt::MayBeDone,
         _ => {
             let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::store::Error;
-use super::task::{Edit, IdempotencyKey, NewTask, Task, TaskId};
+use super::task::{Condition, Edit, IdempotencyKey, NewTask, Task, TaskId};
 
 /// How long a key is remembered: longer than anybody keeps trying.
 pub(super) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,8 +16,8 @@ pub(super) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Add(NewTask),
-    Edit(TaskId, Edit),
-    Remove(TaskId),
+    Edit(TaskId, Edit, Condition),
+    Remove(TaskId, Condition),
 }
 
 /// What a key was used for.
@@ -61,7 +61,7 @@ pub(super) type Outcome = Result<Task, Error>;
 /// The numbers of the tasks that the changes name.
 pub(super) fn named(changes: &[Change]) -> Vec<TaskId> {
     let id = |change: &Change| match change {
-        Change::Edit(id, _) | Change::Remove(id) => Some(*id),
+        Change::Edit(id, ..) | Change::Remove(id, _) => Some(*id),
         Change::Add(_) => None,
     };
     changes.iter().filter_map(id).collect()
@@ -108,8 +108,8 @@ impl Ledger {
     fn apply(&mut self, change: Change) -> Outcome {
         match change {
             Change::Add(new) => self.add(new),
-            Change::Edit(id, edit) => self.edit(id, edit),
-            Change::Remove(id) => self.remove(id),
+            Change::Edit(id, edit, condition) => self.edit(id, edit, &condition),
+            Change::Remove(id, condition) => self.remove(id, &condition),
         }
     }
 
@@ -137,9 +137,12 @@ impl Ledger {
         Ok(task)
     }
 
-    fn edit(&mut self, id: TaskId, edit: Edit) -> Outcome {
+    fn edit(&mut self, id: TaskId, edit: Edit, condition: &Condition) -> Outcome {
         let now = self.now;
         let Some(task) = self.known.tasks.get_mut(&id) else { return Err(self.missing(id)) };
+        if !condition.holds(task) {
+            return Err(Error::Different(task.tag()));
+        }
         if let Some(text) = edit.text {
             task.text = text.into_string();
         }
@@ -151,8 +154,13 @@ impl Ledger {
         Ok(task.clone())
     }
 
-    fn remove(&mut self, id: TaskId) -> Outcome {
-        let Some(task) = self.known.tasks.remove(&id) else { return Err(self.missing(id)) };
+    fn remove(&mut self, id: TaskId, condition: &Condition) -> Outcome {
+        let Some(task) = self.known.tasks.get(&id) else { return Err(self.missing(id)) };
+        if !condition.holds(task) {
+            return Err(Error::Different(task.tag()));
+        }
+        let task = task.clone();
+        self.known.tasks.remove(&id);
         let fate = match self.fates.get(&id) {
             Some(Fate::Added) => Fate::Never,
             _ => Fate::Removed,
@@ -210,7 +218,11 @@ mod tests {
     }
 
     fn edit(id: i64, value: &str) -> Change {
-        Change::Edit(TaskId(id), Edit { text: Some(text(value)), done: None })
+        Change::Edit(TaskId(id), Edit { text: Some(text(value)), done: None }, Condition::None)
+    }
+
+    fn remove(id: i64) -> Change {
+        Change::Remove(TaskId(id), Condition::None)
     }
 
     fn known(last: i64, ids: &[i64]) -> Known {
@@ -253,7 +265,7 @@ mod tests {
 
     #[test]
     fn what_was_removed_is_told_from_what_never_was() {
-        let changes = vec![edit(2, "x"), edit(4, "x"), edit(0, "x"), Change::Remove(TaskId(2))];
+        let changes = vec![edit(2, "x"), edit(4, "x"), edit(0, "x"), remove(2)];
         let (outcomes, writes) = decide(changes, known(3, &[]), NOW);
         assert!(matches!(outcomes[0], Err(Error::Removed(TaskId(2)))));
         assert!(matches!(outcomes[1], Err(Error::Missing(TaskId(4)))));
@@ -264,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_was_added_and_removed_in_one_batch_leaves_its_number_behind() {
-        let changes = vec![add("a", "k"), Change::Remove(TaskId(1)), add("a", "k")];
+        let changes = vec![add("a", "k"), remove(1), add("a", "k")];
         let (outcomes, writes) = decide(changes, known(0, &[]), NOW);
         assert!(matches!(outcomes[2], Err(Error::AddedAndRemoved(TaskId(1)))));
         assert_eq!((writes.added, writes.removed, writes.last), (vec![], vec![], Some(TaskId(1))));
@@ -272,9 +284,23 @@ mod tests {
 
     #[test]
     fn a_change_before_a_removal_is_not_written() {
-        let changes = vec![edit(1, "x"), Change::Remove(TaskId(1))];
+        let changes = vec![edit(1, "x"), remove(1)];
         let (outcomes, writes) = decide(changes, known(1, &[1]), NOW);
         assert_eq!(outcomes[1].as_ref().unwrap().text, "x");
         assert_eq!((writes.changed, writes.removed), (vec![], vec![TaskId(1)]));
+    }
+
+    #[test]
+    fn a_change_that_is_meant_for_another_state_is_not_made() {
+        let known = known(1, &[1]);
+        let condition = Condition::IsOneOf(vec![known.tasks[&TaskId(1)].tag()]);
+        let edit = Edit { text: None, done: Some(false) };
+        let edit = Change::Edit(TaskId(1), edit, condition.clone());
+        let changes = vec![edit.clone(), edit, Change::Remove(TaskId(1), condition)];
+        let (outcomes, writes) = decide(changes, known, NOW);
+        assert!(outcomes[0].is_ok(), "it is as expected");
+        assert!(matches!(outcomes[1], Err(Error::Different(_))), "it has changed since");
+        assert!(matches!(outcomes[2], Err(Error::Different(_))));
+        assert_eq!((writes.changed.len(), writes.removed.len()), (1, 0));
     }
 }

@@ -16,6 +16,20 @@ pub(super) fn pairs(form: &[u8]) -> Result<Vec<Pair>, NotUtf8> {
     form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).map(pair).collect()
 }
 
+/// `text` as the value of a pair.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+    }
+    encoded
+}
+
 fn pair(pair: &[u8]) -> Result<Pair, NotUtf8> {
     let end_of_name = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     let (name, value) = pair.split_at(end_of_name);
@@ -65,6 +79,13 @@ mod tests {
     fn names_and_values_are_decoded() {
         let form = "1=comprar+p%C3%A3o+%26+leite+%3D+2&limit=10";
         assert_eq!(decoded(form), owned(&[("1", "comprar pão & leite = 2"), ("limit", "10")]));
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_itself() {
+        let text = "pão & leite = 100% *_-.~+";
+        assert_eq!(encoded("a b&ã"), "a%20b%26%C3%A3");
+        assert_eq!(decoded(&format!("a={}", encoded(text))), owned(&[("a", text)]));
     }
 
     #[test]

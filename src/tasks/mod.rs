@@ -1,11 +1,16 @@
 //! Role `tasks`: serves the tasks from a database. What it holds is what people would miss, so a
 //! write is answered only when it is on the disk.
 
+mod body;
 mod change;
+mod docs;
 mod form;
+mod in_flight;
 mod input;
 mod legacy;
 mod listener;
+mod listing;
+mod openapi;
 mod postgres;
 mod problem;
 mod queue;
@@ -14,6 +19,7 @@ mod sqlite;
 mod store;
 mod store_url;
 mod task;
+mod transfer;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -33,7 +39,8 @@ pub use self::postgres::PostgresUrl;
 use self::sqlite::SqliteStore;
 use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
-use crate::cli::{Misuse, TasksArgs};
+use self::transfer::Moved;
+use crate::cli::{Misuse, StoreArgs, TasksArgs, TasksVerb};
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
 /// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
@@ -43,32 +50,59 @@ const GRACE: Duration = Duration::from_secs(4);
 /// have not gone to sleep yet.
 const BLOCKING_THREADS_MAX: usize = 8;
 
-/// Serves until a signal says to stop.
+/// Serves until a signal says to stop, or does with the data what the verb says.
 ///
 /// # Errors
 /// The store cannot be opened, or the address is taken; [`Misuse`] when there is no such store.
 pub fn run(args: &TasksArgs) -> anyhow::Result<ExitCode> {
-    let url: StoreUrl = args
-        .store
-        .parse()
-        .map_err(|error: ParseStoreUrlError| Misuse(format!("--store {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()?;
-    runtime.block_on(async {
-        match url {
-            StoreUrl::Sqlite(path) => {
-                let store = SqliteStore::open(&path)?;
-                let shown = StoreUrl::Sqlite(store.path().to_owned());
-                start(args.listen, store, &shown).await
-            }
-            StoreUrl::Postgres(url) => {
-                let store = PostgresStore::open(&url).await?;
-                start(args.listen, store, &StoreUrl::Postgres(url)).await
-            }
+    match (&args.verb, args.listen) {
+        (Some(verb), _) => runtime.block_on(handle(verb)),
+        (None, Some(listen)) => runtime.block_on(open_and_serve(listen, &args.store)),
+        (None, None) => Err(Misuse("--listen is missing".to_owned()).into()),
+    }
+}
+
+async fn handle(verb: &TasksVerb) -> anyhow::Result<ExitCode> {
+    let (moved, place) = match verb {
+        TasksVerb::Backup { file, store } => (
+            transfer::backup(&parse("--store", &store.store)?, file).await?,
+            file.display().to_string(),
+        ),
+        TasksVerb::Restore { file, store } => {
+            let to = parse("--store", &store.store)?;
+            (transfer::copy(&StoreUrl::Sqlite(file.clone()), &to).await?, to.to_string())
         }
-    })
+        TasksVerb::Copy { from, to } => {
+            let (from, to) = (parse("FROM", from)?, parse("TO", to)?);
+            (transfer::copy(&from, &to).await?, to.to_string())
+        }
+    };
+    let Moved { tasks, last, keys } = moved;
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "{place}: {tasks} tasks, the last number {last}, {keys} keys");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(name: &str, store: &str) -> Result<StoreUrl, Misuse> {
+    store.parse().map_err(|error: ParseStoreUrlError| Misuse(format!("{name} {error}")))
+}
+
+async fn open_and_serve(listen: SocketAddr, store: &StoreArgs) -> anyhow::Result<ExitCode> {
+    match parse("--store", &store.store)? {
+        StoreUrl::Sqlite(path) => {
+            let store = SqliteStore::open(&path)?;
+            let shown = StoreUrl::Sqlite(store.path().to_owned());
+            start(listen, store, &shown).await
+        }
+        StoreUrl::Postgres(url) => {
+            let store = PostgresStore::open(&url).await?;
+            start(listen, store, &StoreUrl::Postgres(url)).await
+        }
+    }
 }
 
 async fn start(address: SocketAddr, store: impl Store, url: &StoreUrl) -> anyhow::Result<ExitCode> {

@@ -1,74 +1,83 @@
 //! The routes, and what each answers. The original's client asks at `/`, its catch-all at
-//! `/Tarefa/`: the two are the same resource, but `GET /` says only that the service is up.
+//! `/Tarefa/`, and who speaks English at `/tasks`: all are the same resource, but `GET /` says
+//! only that the service is up.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use serde::Serialize;
 
-use super::input::{BODY_BYTES_MAX, Id, Key, PageQuery, Payload};
+use super::body::{self, TaskBody, TaskInput, TaskPatch};
+use super::in_flight::InFlight;
+use super::input::{self, BODY_BYTES_MAX, Id, IfMatch, Key, PageQuery, Payload, Resource};
 use super::problem::Problem;
-use super::store::{Listed, Page, Rest, Store};
-use super::task::{Task, TaskId};
+use super::store::{Listed, Store};
+use super::{docs, openapi};
 
 /// How long one request may take, from its head to its answer's: what a slow disk may need, and
 /// well within the time that a connection may make no progress.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The last second of the year 9999, beyond which RFC 3339 has no words.
-const LAST_SECOND: u64 = 253_402_300_799;
-
 /// How long the store may take to show that it is there: less than whoever asks (`up`: 500 ms)
 /// waits for the answer.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// A task as it is sent.
-#[derive(Serialize)]
-struct TaskBody {
-    id: i64,
-    text: String,
-    done: bool,
-    /// RFC 3339, in UTC.
-    created: String,
-    /// Likewise.
-    updated: String,
+/// What all routes share.
+pub(super) struct Api<S> {
+    store: Arc<S>,
+    keys: InFlight,
 }
 
 /// All routes over one store.
 pub(super) fn router<S: Store>(store: Arc<S>) -> Router {
-    Router::new()
+    let mut router = Router::new()
         .route("/", get(alive).post(add::<S>))
-        .route("/healthcheck", get(healthcheck::<S>))
-        .route("/healthcheck/", get(healthcheck::<S>))
-        .route("/Tarefa", get(list::<S>).post(add::<S>))
-        .route("/Tarefa/", get(list::<S>).post(add::<S>))
-        .route("/Tarefa/{id}", one::<S>())
-        .route("/Tarefa/{id}/", one::<S>())
         .route("/{id}", one::<S>())
         .route("/{id}/", one::<S>())
+        .route("/openapi.json", get(openapi::answer))
+        .route("/docs", get(docs::answer))
+        .route("/healthcheck", get(healthcheck::<S>))
+        .route("/healthcheck/", get(healthcheck::<S>));
+    for name in ["/Tarefa", "/tasks"] {
+        router = router
+            .route(name, get(list::<S>).post(add::<S>))
+            .route(&format!("{name}/"), get(list::<S>).post(add::<S>))
+            .route(&format!("{name}/{{id}}"), one::<S>())
+            .route(&format!("{name}/{{id}}/"), one::<S>());
+    }
+    router
         .fallback(no_such_page)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))
-        .with_state(store)
+        .with_state(Arc::new(Api { store, keys: InFlight::default() }))
 }
 
-fn one<S: Store>() -> MethodRouter<Arc<S>> {
+fn one<S: Store>() -> MethodRouter<Arc<Api<S>>> {
     get(show::<S>).put(replace::<S>).patch(patch::<S>).delete(remove::<S>)
 }
 
-async fn alive() -> &'static str {
+/// Says that the service is up, without asking the store.
+#[utoipa::path(get, path = "/", tag = "health", responses(
+    (status = 200, description = "It is.", body = String, example = "200"),
+))]
+pub(super) async fn alive() -> &'static str {
     "200"
 }
 
-async fn healthcheck<S: Store>(State(store): State<Arc<S>>) -> Result<&'static str, Problem> {
-    match tokio::time::timeout(CHECK_TIMEOUT, store.check()).await {
+/// Says whether the store answers within 400 ms.
+#[utoipa::path(get, path = "/healthcheck/", tag = "health", responses(
+    (status = 200, description = "It does.", body = String, example = "200"),
+))]
+pub(super) async fn healthcheck<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+) -> Result<&'static str, Problem> {
+    match tokio::time::timeout(CHECK_TIMEOUT, api.store.check()).await {
         Ok(checked) => Ok(checked.map(|()| "200")?),
         Err(_) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -77,70 +86,166 @@ async fn healthcheck<S: Store>(State(store): State<Arc<S>>) -> Result<&'static s
     }
 }
 
-async fn add<S: Store>(
-    State(store): State<Arc<S>>,
+/// Adds a task.
+///
+/// With an `Idempotency-Key` it is safe to repeat: within 24 hours the same key adds one task,
+/// and every further answer shows that task as it is then.
+#[utoipa::path(post, path = "/Tarefa/", tag = "tasks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this one wish.",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    request_body = TaskInput,
+    responses(
+        (status = 201, description = "It was added, now or with this key before.", body = TaskBody,
+            headers(("Location" = String, description = "Where it is."),
+                ("ETag" = String, description = "Its state."))),
+        (status = 409, description = "A request with this key is being carried out."),
+        (status = 410, description = "The task that this key added was removed since."),
+    ))]
+pub(super) async fn add<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    Resource(resource): Resource,
     Key(key): Key,
     payload: Payload,
 ) -> Result<Response, Problem> {
-    let task = TaskBody::from(store.add(payload.new_task(key)?).await?);
-    let location = [(header::LOCATION, format!("/Tarefa/{}", task.id))];
-    Ok((StatusCode::CREATED, location, Json(task)).into_response())
+    let new = payload.new_task(key.clone())?;
+    let claim = key.map(|key| api.keys.claim(key).ok_or_else(in_use)).transpose()?;
+    let task = api.store.add(new).await?;
+    drop(claim);
+    let location = [(header::LOCATION, format!("{resource}{}", task.id))];
+    Ok((StatusCode::CREATED, location, body::tagged(task)).into_response())
 }
 
-async fn list<S: Store>(
-    State(store): State<Arc<S>>,
+/// Lists tasks in the order of their numbers.
+///
+/// A page may have fewer tasks than `limit`, or none, although the list goes on: the header
+/// `Link` says whether it does, and where.
+#[utoipa::path(get, path = "/Tarefa/", tag = "tasks",
+    params(
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 1000,
+            description = "Most tasks of the page; 100 if left out."),
+        ("after" = Option<i64>, Query, minimum = 0,
+            description = "Only tasks with a greater number: where a `Link` goes on."),
+        ("search" = Option<String>, Query, min_length = 1, max_length = 1024,
+            description = "Only tasks whose text contains this, in upper or lower case."),
+    ),
+    responses(
+        (status = 200, description = "A page.", body = Vec<TaskBody>,
+            headers(("Link" = Option<String>, description = "`<URL>; rel=\"next\"`."))),
+    ))]
+pub(super) async fn list<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    Resource(resource): Resource,
     PageQuery(page): PageQuery,
 ) -> Result<Response, Problem> {
-    let Listed { tasks, rest } = store.list(page).await?;
-    let next = next_page(page, rest, tasks.last());
+    let more = input::query(&page);
+    let Listed { tasks, next } = api.store.list(page).await?;
     let bodies: Vec<TaskBody> = tasks.into_iter().map(TaskBody::from).collect();
-    let link = next.map(|url| [(header::LINK, format!("<{url}>; rel=\"next\""))]);
+    // Where the list goes on (RFC 8288), if it does.
+    let link = next
+        .map(|after| [(header::LINK, format!("<{resource}?{more}&after={after}>; rel=\"next\""))]);
     Ok((link, Json(bodies)).into_response())
 }
 
-/// Where the list goes on (RFC 8288), if it does.
-fn next_page(page: Page, rest: Rest, last: Option<&Task>) -> Option<String> {
-    match (rest, last) {
-        (Rest::More, Some(Task { id: TaskId(after), .. })) => {
-            Some(format!("/Tarefa/?limit={}&after={after}", page.limit))
-        }
-        (Rest::More, None) | (Rest::None, _) => None,
+/// Shows a task.
+#[utoipa::path(get, path = "/Tarefa/{id}", tag = "tasks",
+    params(("id" = i64, Path, description = "Its number.", minimum = 0),
+        ("If-None-Match" = Option<String>, Header,
+            description = "Answer only if its state is none of these.")),
+    responses(
+        (status = 200, description = "The task.", body = TaskBody,
+            headers(("ETag" = String, description = "Its state."))),
+        (status = 304, description = "Its state is one of those."),
+    ))]
+pub(super) async fn show<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let task = api.store.get(id).await?;
+    let tag = task.tag();
+    if input::is_known(&headers, tag) {
+        let tag = [(header::ETAG, body::etag(tag))];
+        return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
     }
+    Ok(body::tagged(task))
 }
 
-async fn show<S: Store>(
-    State(store): State<Arc<S>>,
+/// Replaces a task's text, and whether it is done if that is said.
+#[utoipa::path(put, path = "/Tarefa/{id}", tag = "tasks",
+    params(("id" = i64, Path, description = "Its number.", minimum = 0),
+        ("If-Match" = Option<String>, Header,
+            pattern = r#"^(\*|(W/)?"[!#-+\--~]*"(, (W/)?"[!#-+\--~]*")*)$"#,
+            description = "Change it only in one of these states.")),
+    request_body = TaskInput,
+    responses(
+        (status = 200, description = "The task as it is now.", body = TaskBody,
+            headers(("ETag" = String, description = "Its state."))),
+        (status = 412, description = "It is in another state; nothing was done."),
+    ))]
+pub(super) async fn replace<S: Store>(
+    State(api): State<Arc<Api<S>>>,
     Id(id): Id,
-) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(store.get(id).await?.into()))
-}
-
-async fn replace<S: Store>(
-    State(store): State<Arc<S>>,
-    Id(id): Id,
+    IfMatch(condition): IfMatch,
     payload: Payload,
-) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(store.change(id, payload.replacement(id)?).await?.into()))
+) -> Result<Response, Problem> {
+    let edit = payload.replacement(id)?;
+    Ok(body::tagged(api.store.change(id, edit, condition).await?))
 }
 
-async fn patch<S: Store>(
-    State(store): State<Arc<S>>,
+/// Changes what is said of a task, and nothing else.
+#[utoipa::path(patch, path = "/Tarefa/{id}", tag = "tasks",
+    params(("id" = i64, Path, description = "Its number.", minimum = 0),
+        ("If-Match" = Option<String>, Header,
+            pattern = r#"^(\*|(W/)?"[!#-+\--~]*"(, (W/)?"[!#-+\--~]*")*)$"#,
+            description = "Change it only in one of these states.")),
+    request_body = TaskPatch,
+    responses(
+        (status = 200, description = "The task as it is now.", body = TaskBody,
+            headers(("ETag" = String, description = "Its state."))),
+        (status = 412, description = "It is in another state; nothing was done."),
+    ))]
+pub(super) async fn patch<S: Store>(
+    State(api): State<Arc<Api<S>>>,
     Id(id): Id,
+    IfMatch(condition): IfMatch,
     payload: Payload,
-) -> Result<Json<TaskBody>, Problem> {
-    Ok(Json(store.change(id, payload.patch(id)?).await?.into()))
+) -> Result<Response, Problem> {
+    let edit = payload.patch(id)?;
+    Ok(body::tagged(api.store.change(id, edit, condition).await?))
 }
 
-async fn remove<S: Store>(State(store): State<Arc<S>>, Id(id): Id) -> Result<StatusCode, Problem> {
-    store.remove(id).await?;
+/// Removes a task. Its number is never given again.
+#[utoipa::path(delete, path = "/Tarefa/{id}", tag = "tasks",
+    params(("id" = i64, Path, description = "Its number.", minimum = 0),
+        ("If-Match" = Option<String>, Header,
+            pattern = r#"^(\*|(W/)?"[!#-+\--~]*"(, (W/)?"[!#-+\--~]*")*)$"#,
+            description = "Remove it only in one of these states.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 412, description = "It is in another state; nothing was done."),
+    ))]
+pub(super) async fn remove<S: Store>(
+    State(api): State<Arc<Api<S>>>,
+    Id(id): Id,
+    IfMatch(condition): IfMatch,
+) -> Result<StatusCode, Problem> {
+    api.store.remove(id, condition).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn in_use() -> Problem {
+    let what = "a request with this Idempotency-Key is being carried out";
+    Problem::field(StatusCode::CONFLICT, "Idempotency-Key", what, "is to ask again in a second")
 }
 
 async fn no_such_page(uri: Uri) -> Problem {
     let path = uri.path();
     Problem::new(
         StatusCode::NOT_FOUND,
-        format!("there is no `{path}`: there are /, /healthcheck/, /Tarefa/ and /Tarefa/ID"),
+        format!(
+            "there is no `{path}`: there are /Tarefa/, /Tarefa/ID, the same under /tasks, \
+             /healthcheck/, /openapi.json and /docs"
+        ),
     )
 }
 
@@ -160,18 +265,5 @@ async fn in_time(request: Request, next: Next) -> Response {
             format!("not done within {REQUEST_TIMEOUT:?}; a write may or may not have been done"),
         )
         .into_response(),
-    }
-}
-
-impl From<Task> for TaskBody {
-    fn from(task: Task) -> Self {
-        let time = |since_1970| {
-            // What a damaged or foreign row holds need not be a time that can be written.
-            let longest = Duration::from_secs(LAST_SECOND);
-            let time = UNIX_EPOCH + longest.min(since_1970);
-            humantime::format_rfc3339_millis(time).to_string()
-        };
-        let (created, updated) = (time(task.created), time(task.updated));
-        Self { id: task.id.0, text: task.text, done: task.done, created, updated }
     }
 }

@@ -4,11 +4,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::task::{Edit, NewTask, Task, TaskId};
-
-/// Most texts of one page, in bytes, so that a page of long tasks does not fill the memory. The
-/// first task is always in the page, so that a reader gets on.
-pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+use super::task::{Condition, Edit, NewTask, Search, Tag, Task, TaskId};
 
 /// Keeps tasks. A write that returned `Ok` survives the death of the process and of the machine.
 ///
@@ -24,11 +20,21 @@ pub(super) trait Store: Send + Sync + 'static {
     /// One task.
     fn get(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
 
-    /// Changes a task and returns what it is then.
-    fn change(&self, id: TaskId, edit: Edit) -> impl Future<Output = Result<Task, Error>> + Send;
+    /// Changes a task, if it is what it has to be, and returns what it is then.
+    fn change(
+        &self,
+        id: TaskId,
+        edit: Edit,
+        condition: Condition,
+    ) -> impl Future<Output = Result<Task, Error>> + Send;
 
-    /// Removes a task and returns what it was. Its number is not given again.
-    fn remove(&self, id: TaskId) -> impl Future<Output = Result<Task, Error>> + Send;
+    /// Removes a task, if it is what it has to be, and returns what it was. Its number is not
+    /// given again.
+    fn remove(
+        &self,
+        id: TaskId,
+        condition: Condition,
+    ) -> impl Future<Output = Result<Task, Error>> + Send;
 
     /// Asks the store whether it answers.
     fn check(&self) -> impl Future<Output = Result<(), Error>> + Send;
@@ -38,28 +44,24 @@ pub(super) trait Store: Send + Sync + 'static {
 }
 
 /// Which tasks to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     /// Only tasks with a greater number.
     pub(super) after: TaskId,
     /// At most so many.
     pub(super) limit: usize,
+    /// Only tasks whose text it finds.
+    pub(super) search: Option<Search>,
 }
 
 /// A page of tasks.
-#[derive(Debug)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed {
     /// The tasks, in the order of their numbers.
     pub(super) tasks: Vec<Task>,
-    /// Whether there are more after the last.
-    pub(super) rest: Rest,
-}
-
-/// What follows a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
-    None,
-    More,
+    /// The number after which the list goes on, if it does. There may be fewer tasks than were
+    /// asked for, or none, although it does.
+    pub(super) next: Option<TaskId>,
 }
 
 /// A call that did not do what it was asked.
@@ -71,6 +73,9 @@ pub(super) enum Error {
     /// There was one; its number is not given again.
     #[error("task {0} was removed")]
     Removed(TaskId),
+    /// The task is not in the state that the change is meant for, but in this one.
+    #[error("the task has changed since: its ETag is \"{0}\" now; nothing was done")]
+    Different(Tag),
     /// The key added a task that was removed since; adding it again is not what the sender wants.
     #[error("this Idempotency-Key added task {0}, which was removed since")]
     AddedAndRemoved(TaskId),

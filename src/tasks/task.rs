@@ -11,6 +11,9 @@ pub(super) const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// The longest `Idempotency-Key`, in bytes: room for any UUID, hash or signed token.
 const KEY_BYTES_MAX: usize = 255;
 
+/// The longest text to search for, in bytes: more than anybody types.
+const SEARCH_BYTES_MAX: usize = 1024;
+
 /// The number of a task. Given by the store, counted from 1, never given twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TaskId(pub(super) i64);
@@ -40,6 +43,28 @@ pub(super) struct Task {
     pub(super) updated: Duration,
 }
 
+/// Names one state of a task: it changes whenever the task does. The time is part of it, because
+/// versions are counted anew after a backup was brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    version: i64,
+    updated: Duration,
+}
+
+/// What a task has to be for a change to be made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Anything.
+    #[default]
+    None,
+    /// In one of these states.
+    IsOneOf(Vec<Tag>),
+}
+
+/// Which texts are looked for: those that contain this one, whatever its case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Search(String);
+
 /// A task to be added.
 #[derive(Clone, Debug)]
 pub(super) struct NewTask {
@@ -60,26 +85,47 @@ pub(super) struct Edit {
     pub(super) done: Option<bool>,
 }
 
+/// A search for nothing, or for too much.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("are 1 to {SEARCH_BYTES_MAX} bytes")]
+pub(super) struct InvalidSearch;
+
+/// A text that names no state of a task.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the tag of a task")]
+pub(super) struct InvalidTag(pub(super) String);
+
 /// A text that names no task.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a task's id: allowed are whole numbers from 0 to {max}", max = i64::MAX)]
+#[error("`{0}` is not a task's number")]
 pub(super) struct InvalidId(String);
 
 /// A text that no task can have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum InvalidText {
-    #[error("the text is blank: allowed are 1 to {TEXT_BYTES_MAX} bytes, not only spaces")]
+    #[error("the text is blank")]
     Blank,
-    #[error("the text has {0} bytes: allowed are 1 to {TEXT_BYTES_MAX}")]
+    #[error("the text has {0} bytes")]
     TooLong(usize),
-    #[error("the text contains U+0000: every other character is allowed")]
+    #[error("the text contains U+0000")]
     Nul,
 }
 
 /// An `Idempotency-Key` that is none.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Idempotency-Key: allowed are 1 to {KEY_BYTES_MAX} visible ASCII characters, once")]
+#[error("are 1 to {KEY_BYTES_MAX} visible ASCII characters, once")]
 pub(super) struct InvalidKey;
+
+impl InvalidId {
+    /// What would have been right.
+    pub(super) const ALLOWED: &str = "are whole numbers from 0 to 9223372036854775807";
+}
+
+impl InvalidText {
+    /// What would have been right.
+    pub(super) const ALLOWED: &str =
+        "are 1 to 65536 bytes that are not only spaces, without U+0000";
+}
 
 impl Text {
     /// Takes `text` as a task's text, unchanged.
@@ -121,6 +167,61 @@ impl IdempotencyKey {
     }
 }
 
+impl Task {
+    /// The state that it is in.
+    pub(super) const fn tag(&self) -> Tag {
+        Tag { version: self.version, updated: self.updated }
+    }
+}
+
+impl Condition {
+    /// Whether it holds for `task`.
+    pub(super) fn holds(&self, task: &Task) -> bool {
+        match self {
+            Self::None => true,
+            Self::IsOneOf(tags) => tags.contains(&task.tag()),
+        }
+    }
+}
+
+impl Search {
+    pub(super) fn new(text: &str) -> Result<Self, InvalidSearch> {
+        let fits = (1..=SEARCH_BYTES_MAX).contains(&text.len());
+        if fits { Ok(Self(text.to_lowercase())) } else { Err(InvalidSearch) }
+    }
+
+    /// As it may be searched for again.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `text` contains it. Lower case is decided here and not by a store, each of which
+    /// knows other letters.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        text.to_lowercase().contains(&self.0)
+    }
+}
+
+/// As it stands between the quotes of an `ETag`.
+impl fmt::Display for Tag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{:x}", self.version, self.updated.as_millis())
+    }
+}
+
+impl FromStr for Tag {
+    type Err = InvalidTag;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTag> {
+        let tag = text.split_once('-').and_then(|(version, updated)| {
+            let updated = Duration::from_millis(u64::from_str_radix(updated, 16).ok()?);
+            Some(Self { version: version.parse().ok()?, updated })
+        });
+        // One state has one tag: `+1-0` is none.
+        tag.filter(|tag| tag.to_string() == text).ok_or_else(|| InvalidTag(text.to_owned()))
+    }
+}
+
 impl FromStr for TaskId {
     type Err = InvalidId;
 
@@ -155,7 +256,8 @@ mod tests {
         let long = "x".repeat(TEXT_BYTES_MAX);
         assert!(Text::new(long.clone()).is_ok());
         let error = Text::new(long + "x").unwrap_err();
-        assert_eq!(error.to_string(), "the text has 65537 bytes: allowed are 1 to 65536");
+        assert_eq!(error.to_string(), "the text has 65537 bytes");
+        assert!(InvalidText::ALLOWED.contains(&format!("1 to {TEXT_BYTES_MAX} bytes")));
         assert_eq!(Text::new(" \n".to_owned()), Err(InvalidText::Blank));
         assert_eq!(Text::new("a\0b".to_owned()), Err(InvalidText::Nul));
     }
@@ -167,6 +269,23 @@ mod tests {
         for text in ["", "+7", "-7", "7a", " 7", "9223372036854775808", "٣"] {
             assert_eq!(text.parse::<TaskId>(), Err(InvalidId(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_tag_reads_back_what_it_prints_and_nothing_else() {
+        let tag = Tag { version: 3, updated: Duration::from_millis(0x18f) };
+        assert_eq!((tag.to_string().as_str(), "3-18f".parse()), ("3-18f", Ok(tag)));
+        for text in ["", "3", "3-", "+3-18f", "3-18F", "03-18f", "3-18f-1", "*"] {
+            assert_eq!(text.parse::<Tag>(), Err(InvalidTag(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_search_ignores_case_in_every_language() {
+        let search = Search::new("PÃO").unwrap();
+        assert!(search.finds("comprar pão") && search.finds("Pão") && !search.finds("pao"));
+        assert_eq!(Search::new(""), Err(InvalidSearch));
+        assert_eq!(Search::new(&"x".repeat(1025)), Err(InvalidSearch));
     }
 
     #[test]

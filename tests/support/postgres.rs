@@ -65,6 +65,11 @@ impl Postgres {
         format!("postgres://cloudaps@127.0.0.1:{}/tasks", self.port)
     }
 
+    /// A program of the same version.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.binaries.join(name)
+    }
+
     /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -136,6 +141,14 @@ impl Drop for Postgres {
     }
 }
 
+/// Lets the server read a file that nobody else may.
+pub(crate) fn give(file: &Path) {
+    fs::set_permissions(file, Permissions::from_mode(0o600)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        done(&Command::new("chown").arg(UNPRIVILEGED).arg(file).output().unwrap(), "chown");
+    }
+}
+
 /// The programs of the newest version that is installed.
 fn binaries() -> Option<PathBuf> {
     let versions = fs::read_dir(VERSIONS).ok()?.filter_map(|entry| {
@@ -161,7 +174,8 @@ fn free_port() -> u16 {
 /// A fresh data folder to copy: making one takes seconds, so it is done once per build folder.
 fn template(binaries: &Path) -> PathBuf {
     let version = binaries.parent().and_then(Path::file_name).unwrap().to_str().unwrap();
-    let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("postgres-{version}"));
+    let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let template = folder.join(format!("postgres-{version}"));
     if !template.exists() {
         let made = tempfile::tempdir().unwrap();
         fs::set_permissions(made.path(), Permissions::from_mode(0o777)).unwrap();

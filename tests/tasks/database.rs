@@ -1,8 +1,12 @@
 //! Tasks in PostgreSQL: who may be there, what is said when nobody is, and what a crash costs.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
-use crate::postgres::Postgres;
+use crate::postgres::{self, Postgres};
 use crate::support::{ANY, JSON, Service, cloudaps, run, stderr, until};
 
 #[track_caller]
@@ -93,4 +97,50 @@ fn a_database_that_comes_later_is_waited_for() {
     let service = thread::spawn(move || Service::over(&url));
     postgres.restart();
     assert_eq!(service.join().unwrap().add("x"), 1);
+}
+
+/// Makes an authority `NAME.pem` in `folder`, and a certificate of it for `localhost`.
+fn certify(folder: &Path, name: &str) {
+    let script = format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+           -subj /CN={name} -keyout {name}.key -out {name}.pem
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=db \
+           -keyout {name}-server.key -out {name}-server.csr
+         echo subjectAltName=DNS:localhost > {name}.ext
+         openssl x509 -req -in {name}-server.csr -CA {name}.pem -CAkey {name}.key -CAcreateserial \
+           -days 2 -extfile {name}.ext -out {name}-server.pem"
+    );
+    let output = Command::new("sh").args(["-ec", &script]).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    postgres::give(&folder.join(format!("{name}-server.key")));
+}
+
+#[test]
+fn over_tls_only_a_database_with_a_good_certificate_is_used() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        eprintln!("skipped: it needs openssl");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    certify(folder.path(), "good");
+    certify(folder.path(), "other");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let [certificate, key] = [
+        format!("ssl_cert_file={}", at("good-server.pem")),
+        format!("ssl_key_file={}", at("good-server.key")),
+    ];
+    let Some(postgres) = Postgres::start_with(&["ssl=on", &certificate, &key]) else { return };
+    let url = |host: &str, ca: &str| {
+        postgres.url().replace("127.0.0.1", host) + "?sslrootcert=" + &at(ca)
+    };
+    let service = Service::over(&url("localhost", "good.pem"));
+    service.add("secret");
+    let encrypted = "SELECT bool_and(s.ssl) FROM pg_stat_ssl AS s JOIN pg_stat_activity AS a
+                     USING (pid) WHERE a.application_name = 'cloudaps'";
+    assert_eq!(postgres.sql(encrypted), "t");
+    assert_refused(&url("localhost", "other.pem"), &["certificate"]);
+    assert_refused(&url("127.0.0.1", "good.pem"), &["certificate"]);
+    assert_refused(&url("localhost", "nothing.pem"), &["nothing.pem"]);
+    assert_refused(&url("localhost", "good.ext"), &["no certificate in", "good.ext"]);
 }

@@ -7,9 +7,12 @@ mod client_faults;
 mod client_terminal;
 mod database;
 mod durability;
+mod faults;
 mod original;
 #[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
 mod postgres;
 mod routes;
 mod store;
 mod support;
+mod transfer;

@@ -24,6 +24,11 @@ on_both_stores! {
     a_list_comes_in_pages,
     a_page_of_long_texts_is_shorter,
     a_key_adds_one_task_however_often_it_is_sent,
+    a_problem_names_the_field_and_what_is_allowed_there,
+    a_change_is_made_only_in_the_state_that_it_is_meant_for,
+    a_state_that_is_known_is_not_sent_again,
+    a_list_can_be_searched,
+    it_describes_itself,
 }
 
 /// The answer is a problem that says all of `words`.
@@ -48,14 +53,18 @@ fn it_says_that_it_is_up(service: &Service) {
 }
 
 fn a_task_is_added_read_changed_and_removed_under_every_name_of_the_resource(service: &Service) {
-    for (id, (list, end)) in (1..).zip([("/Tarefa/", ""), ("/Tarefa", "/"), ("/", ""), ("/", "/")])
-    {
+    for (id, (list, end)) in (1..).zip([
+        ("/Tarefa/", ""),
+        ("/Tarefa", "/"),
+        ("/tasks/", "/"),
+        ("/tasks", ""),
+        ("/", ""),
+        ("/", "/"),
+    ]) {
         let one = format!("{}/{id}{end}", list.trim_end_matches('/'));
+        let name = if list.starts_with("/tasks") { "/tasks" } else { "/Tarefa" };
         let added = service.ask("POST", list, JSON, r#"{"text":"comprar pão"}"#);
-        assert_eq!(
-            (added.status, added.header("location")),
-            (201, Some(&*format!("/Tarefa/{id}")))
-        );
+        assert_eq!((added.status, added.header("location")), (201, Some(&*format!("{name}/{id}"))));
         let created = added.json()["created"].as_str().unwrap().to_owned();
         assert!(humantime::parse_rfc3339(&created).is_ok(), "{created}");
         let task = json!({
@@ -118,13 +127,15 @@ fn a_body_that_is_no_task_is_refused_with_what_is_allowed(service: &Service) {
     service.add("kept");
     let long = json!({ "value": "x".repeat(65_537) }).to_string();
     let cases: &[Refused<'_>] = &[
-        (JSON, "", 400, "{\"text\":\"TEXT\"}"),
-        (JSON, "{\"value\":", 400, "{\"text\":\"TEXT\"}"),
-        (JSON, "value=x", 400, "{\"text\":\"TEXT\"}"),
+        (JSON, "", 400, "{\"text\": \"TEXT\""),
+        (JSON, "{\"value\":", 400, "{\"text\": \"TEXT\""),
+        (JSON, "value=x", 400, "{\"text\": \"TEXT\""),
         (JSON, "{}", 422, "`text` is missing"),
-        (JSON, "{\"value\":7}", 422, "expected a string"),
-        (JSON, "[\"x\"]", 422, "{\"text\":\"TEXT\"}"),
-        (JSON, "{\"value\":\"\\ud800\"}", 400, "{\"text\":\"TEXT\"}"),
+        (JSON, "{\"value\":7}", 422, "`text` is a number"),
+        (JSON, "{\"text\":null}", 422, "`text` is null"),
+        (JSON, "{\"text\":\"x\",\"done\":\"yes\"}", 422, "allowed are true and false"),
+        (JSON, "[\"x\"]", 422, "{\"text\": \"TEXT\""),
+        (JSON, "{\"value\":\"\\ud800\"}", 400, "{\"text\": \"TEXT\""),
         (JSON, "{\"value\":\"\"}", 422, "1 to 65536 bytes"),
         (JSON, "{\"value\":\" \\n\"}", 422, "1 to 65536 bytes"),
         (JSON, "{\"value\":\"a\\u0000\"}", 422, "U+0000"),
@@ -134,7 +145,7 @@ fn a_body_that_is_no_task_is_refused_with_what_is_allowed(service: &Service) {
         (FORM, "a=b&c=d", 422, "%26"),
         (FORM, "x", 422, "text=TEXT"),
         (FORM, "value=%FF", 400, "UTF-8"),
-        ("", "", 422, "text=TEXT"),
+        ("", "", 422, "`text` is missing"),
         ("Content-Type: text/plain\r\n", "x", 415, "application/json"),
         ("Content-Type: multipart/form-data; boundary=x\r\n", "x", 415, "application/json"),
     ];
@@ -223,7 +234,11 @@ fn a_list_comes_in_pages(service: &Service) {
         assert_problem(&service.get(&format!("/Tarefa/?{query}")), 400, &[query, "1 to 1000"]);
     }
     assert_problem(&service.get("/Tarefa/?after=x"), 400, &["after=x", "whole numbers"]);
-    assert_problem(&service.get("/Tarefa/?limt=5"), 400, &["`limt`", "`limit` and `after`"]);
+    assert_problem(
+        &service.get("/Tarefa/?limt=5"),
+        400,
+        &["`limt`", "`limit`, `after` and `search`"],
+    );
 }
 
 fn a_page_of_long_texts_is_shorter(service: &Service) {
@@ -258,4 +273,96 @@ fn a_key_adds_one_task_however_often_it_is_sent(service: &Service) {
     for key in ["", "a b", &"k".repeat(256), "a\r\nIdempotency-Key: b"] {
         assert_problem(&add(key, "x"), 400, &["1 to 255 visible ASCII"]);
     }
+}
+
+fn a_problem_names_the_field_and_what_is_allowed_there(service: &Service) {
+    let post = |headers: &str, body: &str| service.ask("POST", "/Tarefa/", headers, body).json();
+    let keyed = |key: &str| format!("{JSON}Idempotency-Key: {key}\r\n");
+    for (problem, field, allowed) in [
+        (post(JSON, "{}"), "text", "are 1 to 65536 bytes"),
+        (post(JSON, r#"{"text":" "}"#), "text", "are 1 to 65536 bytes"),
+        (post(JSON, r#"{"text":"x","done":1}"#), "done", "are true and false"),
+        (post(JSON, "["), "body", "is {"),
+        (post("Content-Type: text/plain\r\n", "x"), "Content-Type", "are application/json"),
+        (post(&keyed("a b"), r#"{"text":"x"}"#), "Idempotency-Key", "are 1 to 255 visible"),
+        (service.get("/Tarefa/x").json(), "id", "are whole numbers"),
+        (service.get("/Tarefa/?limit=0").json(), "limit", "are whole numbers from 1 to 1000"),
+        (service.get("/Tarefa/?after=-1").json(), "after", "are whole numbers"),
+        (service.get("/Tarefa/?search=").json(), "search", "are 1 to 1024 bytes"),
+    ] {
+        assert_eq!((&problem["type"], &problem["field"]), (&json!("about:blank"), &json!(field)));
+        let said = problem["allowed"].as_str().unwrap();
+        assert!(said.starts_with(allowed), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().ends_with(said), "{problem}");
+    }
+}
+
+fn a_change_is_made_only_in_the_state_that_it_is_meant_for(service: &Service) {
+    service.add("x");
+    let tag = |answer: &Answer| answer.header("etag").unwrap().to_owned();
+    let send = |method: &str, tag: &str, body: &str| {
+        service.ask(method, "/Tarefa/1", &format!("{JSON}If-Match: {tag}\r\n"), body)
+    };
+    let first = tag(&service.get("/Tarefa/1"));
+    let changed = send("PUT", &first, r#"{"text":"y"}"#);
+    assert_eq!(changed.status, 200);
+    let second = tag(&changed);
+    assert_eq!((first != second, tag(&service.get("/Tarefa/1"))), (true, second.clone()));
+    for (method, body) in
+        [("PUT", r#"{"text":"z"}"#), ("PATCH", r#"{"done":true}"#), ("DELETE", "")]
+    {
+        assert_problem(&send(method, &first, body), 412, &[&second]);
+        assert_problem(&send(method, &format!("W/{second}"), body), 412, &["has changed since"]);
+        assert_problem(&send(method, "x", body), 400, &["`x` is not the tag", "ETag"]);
+    }
+    assert_eq!(send("PATCH", &format!("{first}, {second}"), r#"{"done":true}"#).status, 200);
+    assert_eq!(send("PATCH", "*", r#"{"done":false}"#).status, 200);
+    assert_eq!(send("DELETE", "*", "").status, 204);
+    assert_problem(&send("DELETE", "*", ""), 410, &["task 1"]);
+    assert_problem(&send("PUT", &second, r#"{"text":"z"}"#), 410, &["task 1"]);
+}
+
+fn a_state_that_is_known_is_not_sent_again(service: &Service) {
+    service.add("x");
+    let tag = service.get("/Tarefa/1").header("etag").unwrap().to_owned();
+    let ask =
+        |tags: &str| service.ask("GET", "/tasks/1", &format!("If-None-Match: {tags}\r\n"), "");
+    for tags in [tag.clone(), format!("\"a\", W/{tag}"), "*".to_owned()] {
+        let answer = ask(&tags);
+        assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{tags}");
+        assert_eq!(answer.header("etag"), Some(&*tag));
+    }
+    service.ask("PATCH", "/Tarefa/1", JSON, r#"{"done":true}"#);
+    assert_eq!(ask(&tag).json()["done"], true);
+}
+
+fn a_list_can_be_searched(service: &Service) {
+    for text in ["comprar Pão", "leite", "PÃO de queijo", "pao", "100% & mais"] {
+        service.add(text);
+    }
+    let found = |query: &str| -> (Vec<i64>, Option<String>) {
+        let answer = service.get(&format!("/tasks?{query}"));
+        let tasks = answer.json();
+        let ids = tasks.as_array().unwrap().iter().map(|task| task["id"].as_i64().unwrap());
+        (ids.collect(), answer.next_page())
+    };
+    assert_eq!(found("search=p%C3%A3o"), (vec![1, 3], None));
+    assert_eq!(found("search=nada"), (vec![], None));
+    assert_eq!(found("search=100%25+%26"), (vec![5], None));
+    let (first, next) = found("search=P%C3%83O&limit=1");
+    assert_eq!(first, [1]);
+    let next = next.unwrap();
+    assert!(next.starts_with("/tasks/?"), "{next}");
+    assert_eq!(found(next.split_once('?').unwrap().1).0, [3]);
+}
+
+fn it_describes_itself(service: &Service) {
+    let document = service.get("/openapi.json").json();
+    assert_eq!(
+        (&document["openapi"], &document["info"]["title"]),
+        (&json!("3.1.0"), &json!("CloudAPS tasks"))
+    );
+    let page = service.get("/docs");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.contains("Idempotency-Key"));
 }

@@ -137,6 +137,29 @@ fn somebody_elses_lock_makes_a_write_wait_and_then_fail_until_it_is_gone() {
 }
 
 #[test]
+fn a_second_request_with_a_key_that_is_in_use_is_told_so_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path());
+    let other = Connection::open(folder.path().join("tasks.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let headers = format!("{JSON}Idempotency-Key: k\r\n");
+    let add = || service.ask("POST", "/Tarefa/", &headers, r#"{"text":"x"}"#);
+    std::thread::scope(|scope| {
+        // Two at once; the store takes neither, so whoever is second finds the first one waiting.
+        let (first, second) = (scope.spawn(add), scope.spawn(add));
+        let refused = until("one is refused", || {
+            [&first, &second].into_iter().position(std::thread::ScopedJoinHandle::is_finished)
+        });
+        other.execute_batch("ROLLBACK").unwrap();
+        let (refused, done) = if refused == 0 { (first, second) } else { (second, first) };
+        let refused = refused.join().unwrap();
+        assert_eq!((refused.status, refused.header("retry-after")), (409, Some("1")));
+        assert_eq!(done.join().unwrap().status, 201);
+    });
+    assert_eq!(add().json()["id"], 1, "afterwards it is the same task");
+}
+
+#[test]
 fn without_a_store_it_makes_one_in_the_current_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = cloudaps(&["tasks", "--listen", ANY])

@@ -67,7 +67,8 @@ impl Service {
         Self::spawn(&mut cloudaps(&["tasks", "--listen", ANY, "--store", store]))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// Starts the service as this command says.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let (sender, line) = mpsc::channel();
@@ -122,6 +123,16 @@ impl Service {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Lets it end in order.
+    pub(crate) fn stop(self) {
+        self.signal(Signal::TERM);
+        assert!(self.ended().success());
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

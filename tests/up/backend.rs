@@ -83,7 +83,7 @@ fn write(to: SocketAddr, writer: usize, writes: usize) -> JoinHandle<Vec<String>
 }
 
 /// Every value that is stored, with how often.
-fn tasks(at: SocketAddr) -> BTreeMap<String, u32> {
+pub(crate) fn tasks(at: SocketAddr) -> BTreeMap<String, u32> {
     let server = format!("http://{at}");
     let list = cloudaps().args(["task", "list", "--json", "--server", &server]).output().unwrap();
     let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();

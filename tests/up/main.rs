@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
 
 #[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
 mod database;
 mod system;
 mod traffic;
@@ -16,6 +17,7 @@ mod faults;
 mod history;
 mod inbound;
 mod incidents;
+mod kept;
 mod many;
 mod metrics;
 mod operator;

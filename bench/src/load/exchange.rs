@@ -10,6 +10,9 @@ use crate::origin::{FRAME_BYTES, MASKED_FRAME_BYTES, WEBSOCKET_KEY};
 /// The body of a POST: a form, or a document of an API.
 const POST_BYTES: usize = 4 * 1024;
 
+/// A task like most.
+const TASK: &str = r#"{"text":"comprar pão e leite"}"#;
+
 /// The bytes of one exchange.
 pub(super) struct Script {
     /// What opens a WebSocket, once per connection; empty for plain HTTP.
@@ -54,6 +57,13 @@ impl Script {
                 let length = format!("Content-Length: {POST_BYTES}\r\n");
                 [request("POST", "/", to, &length), vec![b'x'; POST_BYTES]].concat()
             }
+            Exchange::AddTask => {
+                answer = Awaited::Head(201);
+                json("POST", "/tasks/", to, TASK)
+            }
+            Exchange::ShowTask => request("GET", "/tasks/500", to, ""),
+            Exchange::ListTasks => request("GET", "/tasks/?limit=100&after=500", to, ""),
+            Exchange::ReplaceTask => json("PUT", "/tasks/500", to, TASK),
             Exchange::Websocket => {
                 let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
                 let key = format!(
@@ -93,6 +103,12 @@ impl Awaited {
 pub(super) fn request(method: &str, path: &str, to: SocketAddr, more: &str) -> Vec<u8> {
     let lines = format!("Host: {to}\r\nUser-Agent: cloudaps-bench\r\nAccept: */*\r\n{more}");
     format!("{method} {path} HTTP/1.1\r\n{lines}\r\n").into_bytes()
+}
+
+/// A request with a body of JSON.
+fn json(method: &str, path: &str, to: SocketAddr, body: &str) -> Vec<u8> {
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    [request(method, path, to, &headers), body.as_bytes().to_vec()].concat()
 }
 
 /// A binary message with a mask of zeros, which is a legal one.

@@ -26,13 +26,16 @@ const ASK_INTERVAL: Duration = Duration::from_millis(5);
 pub(super) enum Core {
     Subject,
     Rest,
+    /// Where what is measured has several processes.
+    Any,
 }
 
 impl Core {
-    fn number(self) -> &'static str {
+    fn numbers(self) -> &'static str {
         match self {
             Self::Subject => "0",
             Self::Rest => "1",
+            Self::Any => "0,1",
         }
     }
 }
@@ -70,7 +73,7 @@ impl Child {
         };
         let mut child = Command::new(std::env::current_exe()?)
             .args(["exec", "--parent", &std::process::id().to_string(), "--"])
-            .args(["taskset", "-c", core.number()])
+            .args(["taskset", "-c", core.numbers()])
             .args(command)
             .stdin(Stdio::piped())
             .stdout(stdout)

@@ -5,6 +5,7 @@ mod children;
 mod config;
 mod failover;
 mod grid;
+mod kept;
 mod machine;
 mod memory;
 mod page;
@@ -13,6 +14,7 @@ mod series;
 mod stand;
 mod subject;
 mod syscalls;
+mod tasks;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,11 +28,13 @@ pub(crate) use self::case::Case;
 pub(crate) use self::children::exec;
 pub(crate) use self::failover::{Setup, run as failover};
 use self::grid::{Grid, number};
+use self::kept::Kept;
 use self::page::{Page, Section};
 use self::series::{Baseline, Entrant, Series};
 use self::stand::Stand;
 pub(crate) use self::subject::Subject;
 use self::subject::{Programs, not_installed};
+pub(crate) use self::tasks::run as tasks;
 use crate::cli::{LoadArgs, RunArgs};
 
 /// The page that a run of everything writes.
@@ -111,9 +115,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(path) = destination(args) {
         let mut text = page.render(bench.stand.configs());
-        // Another command writes it.
+        // Other commands write them.
         let before = fs::read_to_string(&path).unwrap_or_default();
-        if let Some(section) = failover::section(&before) {
+        for section in Kept::ALL.iter().filter_map(|kept| kept.section(&before)) {
             text = format!("{}\n\n{section}", text.trim_end());
         }
         path.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -180,6 +180,10 @@ pub(super) fn arguments(load: &LoadArgs) -> Vec<String> {
         Exchange::Download => "download",
         Exchange::Connect => "connect",
         Exchange::Websocket => "websocket",
+        Exchange::AddTask => "add-task",
+        Exchange::ShowTask => "show-task",
+        Exchange::ListTasks => "list-tasks",
+        Exchange::ReplaceTask => "replace-task",
     };
     let mut arguments = vec!["load".to_owned(), "--exchange".to_owned(), exchange.to_owned()];
     let rate = load.rate.map(|rate| ("--rate", u64::from(rate.get())));

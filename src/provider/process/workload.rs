@@ -159,7 +159,7 @@ mod tests {
         let tells = |word: &OsString| word.to_string_lossy().contains("sqlite");
         assert!(!words.iter().any(tells), "{words:?}");
         let Command::Tasks(args) = Cli::try_parse_from(words).unwrap().command else { panic!() };
-        assert_eq!(args.listen, at().traffic);
+        assert_eq!(args.listen, Some(at().traffic));
         assert_eq!(workload.store(), Some("sqlite:///x/tasks.db"));
     }
 

@@ -12,13 +12,13 @@ use super::statements;
 
 /// The advisory lock of whoever writes; it reads "CLAPTASK". One writes at a time, whatever the
 /// number of services: so numbers have no gaps and appear in their order.
-const LOCK: i64 = 0x434c_4150_5441_534b;
+pub(super) const LOCK: i64 = 0x434c_4150_5441_534b;
 
 /// Old keys that each new one takes away. Two, so that they grow fewer.
 const KEYS_FORGOTTEN: usize = 2;
 
 /// The transaction's own number comes along: it tells later whether it was committed.
-const LOCK_SQL: &str = "SELECT txid_current(), pg_advisory_xact_lock($1)";
+pub(super) const LOCK_SQL: &str = "SELECT txid_current(), pg_advisory_xact_lock($1)";
 
 const COUNTER: &str = "SELECT last_id FROM cloudaps.counter";
 
@@ -31,7 +31,7 @@ const KEYS: &str = "
     FROM cloudaps.idempotency AS k LEFT JOIN cloudaps.task AS t ON t.id = k.task
     WHERE k.key = ANY($1) AND k.created_at >= $2";
 
-const ADD: &str = "
+pub(super) const ADD: &str = "
     INSERT INTO cloudaps.task (id, text, done, version, created_at, updated_at)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::boolean[], $4::bigint[], $5::bigint[],
                          $6::bigint[])";
@@ -45,15 +45,15 @@ const CHANGE: &str = "
 
 const REMOVE: &str = "DELETE FROM cloudaps.task WHERE id = ANY($1)";
 
-const COUNT: &str = "UPDATE cloudaps.counter SET last_id = $1";
+pub(super) const COUNT: &str = "UPDATE cloudaps.counter SET last_id = $1";
 
 const FORGET: &str = "
     DELETE FROM cloudaps.idempotency WHERE key IN (
         SELECT key FROM cloudaps.idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
 
-const REMEMBER: &str = "
+pub(super) const REMEMBER: &str = "
     INSERT INTO cloudaps.idempotency (key, task, fingerprint, created_at)
-    SELECT *, $4::bigint FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
     ON CONFLICT (key) DO UPDATE
     SET task = excluded.task, fingerprint = excluded.fingerprint, created_at = excluded.created_at";
 
@@ -139,7 +139,7 @@ impl Batch {
         let keys: Vec<&str> = writes.keys.iter().map(|(key, _)| key.as_str()).collect();
         let tasks: Vec<i64> = writes.keys.iter().map(|(_, used)| used.task.0).collect();
         let prints: Vec<i64> = writes.keys.iter().map(|(_, used)| used.fingerprint).collect();
-        let (oldest, now) = (oldest(self.now), milliseconds(self.now));
+        let (oldest, now) = (oldest(self.now), vec![milliseconds(self.now); keys.len()]);
         let forgotten = (keys.len() * KEYS_FORGOTTEN) as i64;
         tokio::try_join!(
             biased;
@@ -156,7 +156,7 @@ impl Batch {
 }
 
 /// The tasks' columns, as arrays.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     ids: Vec<i64>,
     texts: Vec<&'a str>,
     done: Vec<bool>,
@@ -166,7 +166,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(tasks: &'a [Task]) -> Self {
+    pub(super) fn of(tasks: &'a [Task]) -> Self {
         Self {
             ids: tasks.iter().map(|task| task.id.0).collect(),
             texts: tasks.iter().map(|task| task.text.as_str()).collect(),
@@ -177,7 +177,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn all(&self) -> [&(dyn ToSql + Sync); 6] {
+    pub(super) fn all(&self) -> [&(dyn ToSql + Sync); 6] {
         [&self.ids, &self.texts, &self.done, &self.versions, &self.created, &self.updated]
     }
 
@@ -233,6 +233,6 @@ fn oldest(now: Duration) -> i64 {
     milliseconds(now.saturating_sub(KEY_LIFETIME))
 }
 
-fn milliseconds(time: Duration) -> i64 {
+pub(super) fn milliseconds(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

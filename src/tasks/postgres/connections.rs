@@ -1,5 +1,7 @@
 //! The connections to the database: a few, shared, and opened again when they were lost.
 
+use std::error::Error as _;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,8 +45,8 @@ pub(super) enum Failure {
     /// Nobody answers there, or not yet.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
-    /// It answers, and does not let us in.
-    #[error("the database does not let us in: {0}")]
+    /// It answers, and does not let us in, or is not who it should be.
+    #[error("there is no way into the database: {0}")]
     Refused(String),
     /// All connections are in use.
     #[error("no connection to the database became free in {WAIT_MAX:?}")]
@@ -101,7 +103,9 @@ impl Connections {
             }
             // It is we who are busy.
             Err(PoolError::Timeout(TimeoutType::Wait)) => return Err(Failure::Crowded),
-            Err(PoolError::Backend(error)) if !is_lost(&error) => Failure::Refused(chain(&error)),
+            Err(PoolError::Backend(error)) if !is_lost(&error) || is_untrusted(&error) => {
+                Failure::Refused(chain(&error))
+            }
             Err(PoolError::Backend(error)) => Failure::Unreachable(chain(&error)),
             Err(error) => Failure::Unreachable(error.to_string()),
         };
@@ -154,6 +158,13 @@ pub(super) fn is_lost(error: &tokio_postgres::Error) -> bool {
     let is_going = |code: &SqlState| code.code().starts_with("57P0");
     // Without a code it was not the server that spoke.
     error.is_closed() || error.code().is_none_or(is_going)
+}
+
+/// Whether its certificate is not good. Trying again would not help.
+fn is_untrusted(error: &tokio_postgres::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let Some(cause) = cause.and_then(io::Error::get_ref) else { return false };
+    cause.is::<rustls::Error>()
 }
 
 fn tls(authorities: Option<&Path>) -> Result<MakeRustlsConnect, AuthorityError> {

@@ -5,6 +5,7 @@ mod batch;
 mod connections;
 mod schema;
 mod statements;
+mod transfer;
 mod url;
 mod writer;
 
@@ -15,11 +16,13 @@ use tokio_util::task::TaskTracker;
 
 use self::connections::{AuthorityError, Connections, Failure};
 use self::schema::SchemaError;
+pub(super) use self::transfer::{Source, Target};
 pub use self::url::PostgresUrl;
 use super::change::{self, Change};
+use super::listing::Limits;
 use super::queue::{Writer, queue};
-use super::store::{Error, Listed, PAGE_BYTES_MAX, Page, Store};
-use super::task::{Edit, NewTask, Task, TaskId};
+use super::store::{Error, Listed, Page, Store};
+use super::task::{Condition, Edit, NewTask, Task, TaskId};
 use crate::clock;
 
 /// How long a database may be away while the service starts: it may be starting, too.
@@ -45,6 +48,14 @@ pub(super) enum OpenError {
     Unreachable { url: String, reason: String },
     #[error("{url}")]
     Schema { url: String, source: SchemaError },
+    #[error("{url}")]
+    Query { url: String, source: tokio_postgres::Error },
+}
+
+impl OpenError {
+    fn query(url: &PostgresUrl, source: tokio_postgres::Error) -> Self {
+        Self::Query { url: url.shown().to_owned(), source }
+    }
 }
 
 impl PostgresStore {
@@ -87,10 +98,11 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, page: Page) -> Result<Listed, Error> {
-        let (limit, bytes) = (page.limit as i64, PAGE_BYTES_MAX as i64);
+        let limits = Limits::of(&page);
+        let (tasks, bytes) = (limits.tasks as i64, limits.bytes as i64);
         let rows =
-            self.connections.rows(statements::LIST, &[&page.after.0, &limit, &bytes]).await?;
-        Ok(statements::listed(&rows).map_err(Failure::from)?)
+            self.connections.rows(statements::LIST, &[&page.after.0, &tasks, &bytes]).await?;
+        Ok(statements::listed(page, &rows).map_err(Failure::from)?)
     }
 
     async fn get(&self, id: TaskId) -> Result<Task, Error> {
@@ -101,12 +113,12 @@ impl Store for PostgresStore {
         task.ok_or(change::absent(id, last))
     }
 
-    async fn change(&self, id: TaskId, edit: Edit) -> Result<Task, Error> {
-        self.writer.write(Change::Edit(id, edit)).await
+    async fn change(&self, id: TaskId, edit: Edit, condition: Condition) -> Result<Task, Error> {
+        self.writer.write(Change::Edit(id, edit, condition)).await
     }
 
-    async fn remove(&self, id: TaskId) -> Result<Task, Error> {
-        self.writer.write(Change::Remove(id)).await
+    async fn remove(&self, id: TaskId, condition: Condition) -> Result<Task, Error> {
+        self.writer.write(Change::Remove(id, condition)).await
     }
 
     async fn check(&self) -> Result<(), Error> {

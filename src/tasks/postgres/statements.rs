@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::super::store::{Listed, Rest};
+use super::super::listing::Listing;
+use super::super::store::{Listed, Page};
 use super::super::task::{Task, TaskId};
 
 /// One task, and the greatest number ever given.
@@ -29,25 +30,34 @@ pub(super) const CHECK: &str = "SELECT last_id FROM cloudaps.counter";
 /// The task in a row that begins with its columns; `None` where the join found none.
 pub(super) fn task(row: &Row) -> Result<Option<Task>, tokio_postgres::Error> {
     let Some(id) = row.try_get(0)? else { return Ok(None) };
-    let time = |column: usize| {
-        let since_1970: Result<i64, _> = row.try_get(column);
-        since_1970.map(|since_1970| Duration::from_millis(since_1970.unsigned_abs()))
-    };
     Ok(Some(Task {
         id: TaskId(id),
         text: row.try_get(1)?,
         done: row.try_get(2)?,
         version: row.try_get(3)?,
-        created: time(4)?,
-        updated: time(5)?,
+        created: time(row, 4)?,
+        updated: time(row, 5)?,
     }))
 }
 
-/// The rows of [`LIST`].
-pub(super) fn listed(rows: &[Row]) -> Result<Listed, tokio_postgres::Error> {
-    let tasks = rows.iter().filter_map(|row| task(row).transpose());
-    let tasks: Vec<Task> = tasks.collect::<Result<_, _>>()?;
+/// The page that the rows of [`LIST`] make.
+pub(super) fn listed(page: Page, rows: &[Row]) -> Result<Listed, tokio_postgres::Error> {
     let found: i64 = rows.first().map_or(Ok(0), |row| row.try_get("found"))?;
-    let rest = if found > tasks.len() as i64 { Rest::More } else { Rest::None };
-    Ok(Listed { tasks, rest })
+    let mut listing = Listing::new(page);
+    for row in rows {
+        let Some(task) = task(row)? else { continue };
+        if listing.take(task).is_break() {
+            return Ok(listing.finish());
+        }
+    }
+    if found > rows.len() as i64 {
+        listing.break_off();
+    }
+    Ok(listing.finish())
+}
+
+/// The time in a column of milliseconds since 1970.
+pub(super) fn time(row: &Row, column: usize) -> Result<Duration, tokio_postgres::Error> {
+    let since_1970: Result<i64, _> = row.try_get(column);
+    since_1970.map(|since_1970| Duration::from_millis(since_1970.unsigned_abs()))
 }

@@ -64,6 +64,13 @@ pub(in crate::tasks) enum OpenError {
     NotOurs(PathBuf),
     #[error("{path} is of version {found}; this program knows those up to {known}")]
     Newer { path: PathBuf, found: i32, known: usize },
+    #[error(
+        "{path} is damaged: {found}. It was left as it is: move it away, with its -wal and -shm, \
+         and bring back a backup with `cloudaps tasks restore`"
+    )]
+    Damaged { path: PathBuf, found: String },
+    #[error("{path} is of version {found}; serve it once with this program, then it is of {known}")]
+    Older { path: PathBuf, found: usize, known: usize },
     #[error("cannot open {0}")]
     Sqlite(PathBuf, #[source] rusqlite::Error),
     #[error("cannot start the writer's thread")]
@@ -136,15 +143,48 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
 
 /// Opens the database for writing, makes it if it is not there, and brings it up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, OpenError> {
-    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::NotADatabase(path.to_owned()),
-        _ => OpenError::Sqlite(path.to_owned(), error),
-    };
+    let failed = |error| refusal(path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags).map_err(failed)?;
     let version = version(&connection, path, failed)?;
+    check_integrity(&connection, path)?;
     set_up(&connection).and_then(|()| migrate(&mut connection, version)).map_err(failed)?;
     Ok(connection)
+}
+
+/// Opens the database of somebody who may be serving it, to read all of it.
+pub(super) fn open_source(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| refusal(path, error);
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+    match version(&connection, path, failed)? {
+        0 => Err(OpenError::NotOurs(path.to_owned())),
+        found if found < MIGRATIONS.len() => {
+            Err(OpenError::Older { path: path.to_owned(), found, known: MIGRATIONS.len() })
+        }
+        _ => Ok(connection),
+    }
+}
+
+/// Why SQLite does not take the file.
+fn refusal(path: &Path, error: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotADatabase(path),
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, found: error.to_string() },
+        _ => OpenError::Sqlite(path, error),
+    }
+}
+
+/// Looks whether the pages of the file fit together. It reads them all: a second for some ten
+/// million tasks that are in the page cache.
+fn check_integrity(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found: Result<String, _> =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match found {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(OpenError::Damaged { path: path.to_owned(), found }),
+        Err(error) => Err(refusal(path, error)),
+    }
 }
 
 /// Opens the database for reading only. It must be open for writing already.

@@ -3,6 +3,7 @@
 mod file;
 mod readers;
 mod statements;
+mod transfer;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -10,10 +11,11 @@ use std::path::{Path, PathBuf};
 use self::file::DataLock;
 pub(super) use self::file::OpenError;
 use self::readers::Readers;
+pub(super) use self::transfer::{Source, Target};
 use super::change::{self, Change};
 use super::queue::{Writer, queue};
 use super::store::{Error, Listed, Page, Store};
-use super::task::{Edit, NewTask, Task, TaskId};
+use super::task::{Condition, Edit, NewTask, Task, TaskId};
 
 /// An open database, which no other service has open.
 pub(super) struct SqliteStore {
@@ -60,12 +62,12 @@ impl Store for SqliteStore {
         found.await?
     }
 
-    async fn change(&self, id: TaskId, edit: Edit) -> Result<Task, Error> {
-        self.writer.write(Change::Edit(id, edit)).await
+    async fn change(&self, id: TaskId, edit: Edit, condition: Condition) -> Result<Task, Error> {
+        self.writer.write(Change::Edit(id, edit, condition)).await
     }
 
-    async fn remove(&self, id: TaskId) -> Result<Task, Error> {
-        self.writer.write(Change::Remove(id)).await
+    async fn remove(&self, id: TaskId, condition: Condition) -> Result<Task, Error> {
+        self.writer.write(Change::Remove(id, condition)).await
     }
 
     async fn check(&self) -> Result<(), Error> {

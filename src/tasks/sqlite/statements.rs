@@ -5,8 +5,10 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::change::{self, Change, KEY_LIFETIME, Known, Use, Writes};
-use super::super::store::{Listed, PAGE_BYTES_MAX, Page, Rest};
+use super::super::listing::Listing;
+use super::super::store::{Listed, Page};
 use super::super::task::{IdempotencyKey, Task, TaskId};
+use super::super::transfer::Remembered;
 
 /// Old keys that each new one takes away. Two, so that they grow fewer.
 const KEYS_FORGOTTEN: usize = 2;
@@ -29,21 +31,17 @@ pub(super) fn last(connection: &Connection) -> rusqlite::Result<TaskId> {
 pub(super) fn list(connection: &Connection, page: Page) -> rusqlite::Result<Listed> {
     let mut statement = connection.prepare_cached(
         "SELECT id, text, done, version, created_at, updated_at FROM task
-         WHERE id > ?1 ORDER BY id LIMIT ?2",
+         WHERE id > ?1 ORDER BY id",
     )?;
-    // One more than asked for tells whether there are more.
-    let mut rows = statement.query(params![page.after.0, page.limit as i64 + 1])?;
-    let mut tasks = Vec::new();
-    let mut bytes = 0;
+    // Rows are read as they are asked for, so that a full page costs no more than itself.
+    let mut rows = statement.query([page.after.0])?;
+    let mut listing = Listing::new(page);
     while let Some(row) = rows.next()? {
-        let task = task(row)?;
-        bytes += task.text.len();
-        if tasks.len() == page.limit || (bytes > PAGE_BYTES_MAX && !tasks.is_empty()) {
-            return Ok(Listed { tasks, rest: Rest::More });
+        if listing.take(task(row)?).is_break() {
+            break;
         }
-        tasks.push(task);
     }
-    Ok(Listed { tasks, rest: Rest::None })
+    Ok(listing.finish())
 }
 
 /// What the database has of what `changes` are about.
@@ -90,7 +88,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn insert(connection: &Connection, task: &Task) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, task: &Task) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO task (id, text, done, version, created_at, updated_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -110,7 +108,7 @@ fn update(connection: &Connection, task: &Task) -> rusqlite::Result<()> {
 }
 
 /// SQLite counts what is inserted; here it is told of numbers that left no task behind, too.
-fn set_last(connection: &Connection, last: TaskId) -> rusqlite::Result<()> {
+pub(super) fn set_last(connection: &Connection, last: TaskId) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare_cached("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'task'")?;
     if statement.execute([last.0])? == 0 {
@@ -133,7 +131,7 @@ fn used(
     statement.query_row(params![key.as_str(), oldest(now)], used).optional()
 }
 
-fn remember(
+pub(super) fn remember(
     connection: &Connection,
     key: &IdempotencyKey,
     used: &Use,
@@ -146,6 +144,24 @@ fn remember(
     let now = milliseconds(now);
     statement.execute(params![key.as_str(), used.task.0, used.fingerprint, now])?;
     Ok(())
+}
+
+/// The keys that are remembered since `oldest` or later.
+pub(super) fn keys(connection: &Connection, oldest: Duration) -> rusqlite::Result<Vec<Remembered>> {
+    let mut statement = connection.prepare(
+        "SELECT key, task, fingerprint, created_at FROM idempotency
+         WHERE created_at >= ?1 ORDER BY created_at",
+    )?;
+    let mut rows = statement.query([milliseconds(oldest)])?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        // What is in the table has come in through the same door.
+        let Ok(key) = IdempotencyKey::new(key.as_bytes()) else { continue };
+        let used = Use { task: TaskId(row.get(1)?), fingerprint: row.get(2)? };
+        keys.push(Remembered { key, used, since: time(row, 3)? });
+    }
+    Ok(keys)
 }
 
 /// Takes away at most so many keys that are too old to be remembered.
@@ -166,17 +182,18 @@ fn oldest(now: Duration) -> i64 {
 }
 
 fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
-    let time = |index| {
-        row.get(index).map(|since_1970: i64| Duration::from_millis(since_1970.unsigned_abs()))
-    };
     Ok(Task {
         id: TaskId(row.get(0)?),
         text: row.get(1)?,
         done: row.get(2)?,
         version: row.get(3)?,
-        created: time(4)?,
-        updated: time(5)?,
+        created: time(row, 4)?,
+        updated: time(row, 5)?,
     })
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Duration> {
+    row.get(column).map(|since_1970: i64| Duration::from_millis(since_1970.unsigned_abs()))
 }
 
 fn milliseconds(time: Duration) -> i64 {

@@ -4,7 +4,6 @@
 //! Others restart nothing, so a supervisor does that for them, a second after the end. CloudAPS
 //! launches its origins itself.
 
-mod kept;
 mod origins;
 mod setup;
 mod watch;
@@ -17,12 +16,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-pub(super) use self::kept::section;
 use self::origins::Origins;
 pub(crate) use self::setup::Setup;
 use self::watch::Watch;
 use super::children::{Child, Core, Output, words};
 use super::grid::{Grid, maybe, median, number};
+use super::kept::Kept;
 use super::machine;
 use super::page::DISTURBANCE_MAX;
 use super::procfs;
@@ -119,7 +118,7 @@ pub(crate) fn run(args: &FailoverArgs) -> anyhow::Result<()> {
     println!("{text}");
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from(PAGE));
     let page = fs::read_to_string(&path).unwrap_or_default();
-    fs::write(&path, kept::replace(&page, &text))
+    fs::write(&path, Kept::Failover.replace(&page, &text))
         .with_context(|| format!("{} cannot be written", path.display()))?;
     eprintln!("written: {}", path.display());
     Ok(())
