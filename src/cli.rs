@@ -13,7 +13,11 @@ use crate::address::Address;
 #[derive(Debug, Parser)]
 #[command(name = "cloudaps", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
-    /// What to log: `error`, `warn`, `info`, `debug`, or a filter such as `cloudaps::proxy=debug`.
+    /// How the log is written [default: text on a terminal, json elsewhere].
+    #[arg(long, global = true, value_enum, env = "CLOUDAPS_LOG_FORMAT", value_name = "FORMAT")]
+    pub log: Option<LogKind>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as
+    /// `cloudaps::proxy=debug`.
     #[arg(
         long,
         global = true,
@@ -21,10 +25,50 @@ pub struct Cli {
         value_name = "FILTER",
         default_value = "info"
     )]
-    pub log: String,
+    pub log_filter: String,
+    /// Use no colours. So does `NO_COLOR` in the environment, whatever it is set to.
+    #[arg(
+        long = "no-color",
+        global = true,
+        env = "NO_COLOR",
+        hide_env_values = true,
+        value_name = "ANY",
+        num_args = 0..=1,
+        default_missing_value = "1"
+    )]
+    pub no_color: Option<String>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogKind {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line, for programs.
+    Json,
+}
+
+/// Whether there may be colours where there is a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// They help.
+    Wanted,
+    /// Somebody said so: see <https://no-color.org>.
+    Unwanted,
+}
+
+impl Cli {
+    /// Whether there may be colours.
+    #[must_use]
+    pub fn colours(&self) -> Colours {
+        match self.no_color.as_deref() {
+            Some(any) if !any.is_empty() => Colours::Unwanted,
+            Some(_) | None => Colours::Wanted,
+        }
+    }
 }
 
 /// One variant per command.
@@ -60,6 +104,10 @@ pub enum Command {
     Chaos(ChaosArgs),
     /// Drain and stop everything that `up` started.
     Down(AdminArgs),
+    /// Print what completes the command line in a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command.
+    Man(ManArgs),
 }
 
 /// `cloudaps up`.
@@ -115,6 +163,36 @@ pub struct CheckArgs {
     /// The file to validate.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `cloudaps completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: ShellKind,
+}
+
+/// A shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShellKind {
+    /// GNU Bash.
+    Bash,
+    /// The Z shell.
+    Zsh,
+    /// The friendly interactive shell.
+    Fish,
+}
+
+/// `cloudaps man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for each command into DIR, such as /usr/local/share/man/man1.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `cloudaps forward`.
@@ -372,6 +450,9 @@ pub struct AdminArgs {
     /// The configuration file of the running `up`.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `cloudaps status`.
@@ -380,9 +461,6 @@ pub struct StatusArgs {
     /// Where to ask.
     #[command(flatten)]
     pub admin: AdminArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     /// Print again whenever something changes.
     #[arg(long)]
     pub watch: bool,
@@ -394,9 +472,6 @@ pub struct IncidentsArgs {
     /// Where to ask.
     #[command(flatten)]
     pub admin: AdminArgs,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
     /// Only the newest N.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub last: usize,
@@ -464,9 +539,6 @@ pub struct ChaosArgs {
     /// tasks.
     #[arg(long, value_name = "PATH", default_value = "/", value_parser = request_path)]
     pub path: String,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A fault.

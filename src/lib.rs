@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod forwarder;
 pub mod http1;
 pub mod incidents;
+pub mod manual;
 pub mod metrics;
 pub mod pool;
 pub mod probe;

@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cloudaps::cli::{CheckArgs, Cli, Command, ForwardArgs, Misuse};
+use cloudaps::cli::{CheckArgs, Cli, Colours, Command, ForwardArgs, LogKind, Misuse};
 use cloudaps::config::{Config, File};
 use cloudaps::http1::Forwarding;
 use cloudaps::up::{self, Screen};
-use cloudaps::{admin, chaos, forwarder, task_client, tasks};
+use cloudaps::{admin, chaos, forwarder, manual, task_client, tasks};
 use tracing_subscriber::EnvFilter;
 
 /// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let screen = Screen::default();
-    log_to(&screen, &cli.log)?;
+    log_to(&screen, &cli)?;
+    let colours = cli.colours();
     match cli.command {
         Command::Up(args) => up::run(&args, &screen),
         Command::Check(args) => check(&args),
@@ -42,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tasks(args) => tasks::run(&args),
         Command::Tarefa(args) => task_client::tarefa(args),
         Command::Task(args) => task_client::task(args),
-        Command::Status(args) => Ok(admin::status(&args)),
+        Command::Status(args) => Ok(admin::status(&args, colours)),
         Command::Incidents(args) => Ok(admin::incidents(&args)),
         Command::Scale(args) => Ok(admin::scale(&args)),
         Command::Drain(args) => Ok(admin::drain(&args)),
@@ -51,19 +52,27 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Resume(args) => Ok(admin::resume(&args)),
         Command::Chaos(args) => chaos::run(&args),
         Command::Down(args) => Ok(admin::down(&args)),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }
 
-fn log_to(screen: &Screen, filter: &str) -> anyhow::Result<()> {
+/// The log goes to the standard error: as text to a person at a terminal, else as JSON.
+fn log_to(screen: &Screen, cli: &Cli) -> anyhow::Result<()> {
+    let filter = &cli.log_filter;
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        Misuse(format!("--log `{filter}`: {error}; allowed are error, warn, info, debug, trace"))
+        let allowed = "allowed are error, warn, info, debug, trace";
+        Misuse(format!("--log-filter `{filter}`: {error}; {allowed}"))
     })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(screen.clone())
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    let is_terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen.clone());
+    match cli.log.unwrap_or(if is_terminal { LogKind::Text } else { LogKind::Json }) {
+        LogKind::Text => {
+            let has_colours = is_terminal && cli.colours() == Colours::Wanted;
+            log.with_target(false).with_ansi(has_colours).init();
+        }
+        LogKind::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
     Ok(())
 }
 
@@ -72,7 +81,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let misuse = |error: cloudaps::config::Error| Misuse(error.to_string());
     let file = File::read(&args.config).map_err(misuse)?;
     Config::new(&file, Some(&args.config)).map_err(misuse)?;
-    print!("{}", file.effective());
+    print!("{}", if args.json { file.effective_json() } else { file.effective() });
     Ok(ExitCode::SUCCESS)
 }
 

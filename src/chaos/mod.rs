@@ -38,7 +38,7 @@ pub fn run(args: &ChaosArgs) -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     let report = report?;
     let mut out = io::stdout().lock();
-    if args.json {
+    if args.admin.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         write!(out, "{report}")?;

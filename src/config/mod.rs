@@ -196,12 +196,24 @@ impl File {
     /// The file as it reads with every default filled in, and without passwords.
     #[must_use]
     pub fn effective(&self) -> String {
+        let shown = toml::to_string(&self.filled_in());
+        shown.unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
+
+    /// The same as JSON, in one line.
+    #[must_use]
+    pub fn effective_json(&self) -> String {
+        let shown = serde_json::to_string(&self.filled_in());
+        shown.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
+    }
+
+    fn filled_in(&self) -> Self {
         let mut effective = self.clone();
         effective.backend = backend::shown(&self.backend);
         if effective.provider == ProviderName::Process {
             effective.instances.get_or_insert(Count::new(INSTANCES.into()));
         }
-        toml::to_string(&effective).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+        effective
     }
 }
 

@@ -130,7 +130,7 @@ impl Subject {
         match which {
             Which::CloudAps => {
                 command.args(["up", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-                command.args(["--log", "warn", "--state-dir"]).arg(dir.path().join("state"));
+                command.args(["--log-filter", "warn", "--state-dir"]).arg(dir.path().join("state"));
                 command.arg("-c");
             }
             Which::Nginx => {

@@ -11,6 +11,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["address"]),
     ("clock", &[]),
     ("descriptor", &[]),
+    ("manual", &["cli"]),
     ("http1", &[]),
     ("metrics", &["clock"]),
     ("fleet", &["address", "clock"]),

@@ -16,6 +16,8 @@ use crate::admin::requests::Requests;
 use crate::admin::server::problem;
 use crate::admin::timeline::Timeline;
 use crate::cli::CLIENT_TIMEOUT;
+use crate::metrics::HistoryView;
+use crate::recorder::Glance;
 
 /// The longest answer: the status of a thousand instances takes about half a megabyte.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -63,6 +65,16 @@ impl Client {
     /// What the balancer has counted.
     pub(crate) fn requests(&self) -> Result<Requests, Failure> {
         Ok(self.get("/v1/requests")?.meant)
+    }
+
+    /// The traffic of the last quarter of an hour and of the last day.
+    pub(super) fn history(&self) -> Result<HistoryView, Failure> {
+        Ok(self.get("/v1/history")?.meant)
+    }
+
+    /// The traffic of this moment.
+    pub(super) fn pace(&self) -> Result<Glance, Failure> {
+        Ok(self.get("/v1/pace")?.meant)
     }
 
     /// Whether the controller itself may be broken.

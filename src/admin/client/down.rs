@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::call::{self, post};
 use super::failure::Failure;
+use super::orphans;
 use super::place::Place;
-use super::{orphans, say};
+use super::watch::Format;
 use crate::clock;
 use crate::state_dir::{self, Lock, StateDir};
 
@@ -21,13 +22,16 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Stops the running `up`, if there is one; then ends what is left.
-pub(super) fn everything(place: &Place) -> Result<(), Failure> {
+pub(super) fn everything(place: &Place, format: Format) -> Result<(), Failure> {
     let Some(dir) = place.used_dir() else {
         // Whoever names an address means an `up` that runs: it is not this directory's.
         if place.is_named() {
             place.token()?;
         }
-        say(format_args!("nothing to stop: no `cloudaps up` has used {}", place.path().display()));
+        format.say(format_args!(
+            "nothing to stop: no `cloudaps up` has used {}",
+            place.path().display()
+        ));
         return Ok(());
     };
     // Makes what a provider needs, and refuses a directory in which others may plant records.
@@ -35,17 +39,17 @@ pub(super) fn everything(place: &Place) -> Result<(), Failure> {
     match dir.lock() {
         Err(state_dir::Error::Locked { pid, .. }) => {
             let began = clock::now();
-            let lock = stop(place, &dir, pid)?;
+            let lock = stop(place, &dir, (pid, format))?;
             // It has ended what it launched, unless it was killed meanwhile.
-            orphans::end(lock, &place.file)?;
+            orphans::end(lock, &place.file, format)?;
             let after = clock::now().since(began).as_secs_f64();
-            say(format_args!("stopped, after {after:.1} s"));
+            format.say(format_args!("stopped, after {after:.1} s"));
         }
         lock => {
             let lock = lock?;
-            say(format_args!("no `cloudaps up` is running in {}", dir.path().display()));
-            if orphans::end(lock, &place.file)? == 0 {
-                say("nothing of it is left to end");
+            format.say(format_args!("no `cloudaps up` is running in {}", dir.path().display()));
+            if orphans::end(lock, &place.file, format)? == 0 {
+                format.say("nothing of it is left to end");
             }
         }
     }
@@ -53,8 +57,12 @@ pub(super) fn everything(place: &Place) -> Result<(), Failure> {
 }
 
 /// Tells the `up` that has the directory to stop, and waits until it has.
-fn stop(place: &Place, dir: &StateDir, pid: Option<u32>) -> Result<Lock, Failure> {
-    if let Some(lock) = tell(place, dir, pid)? {
+fn stop(
+    place: &Place,
+    dir: &StateDir,
+    (pid, format): (Option<u32>, Format),
+) -> Result<Lock, Failure> {
+    if let Some(lock) = tell(place, dir, (pid, format))? {
         return Ok(lock);
     }
     let deadline = clock::now() + STOP_TIMEOUT;
@@ -68,13 +76,17 @@ fn stop(place: &Place, dir: &StateDir, pid: Option<u32>) -> Result<Lock, Failure
 }
 
 /// Returns when `up` was told; with the lock, if it has ended before.
-fn tell(place: &Place, dir: &StateDir, pid: Option<u32>) -> Result<Option<Lock>, Failure> {
+fn tell(
+    place: &Place,
+    dir: &StateDir,
+    (pid, format): (Option<u32>, Format),
+) -> Result<Option<Lock>, Failure> {
     let agent = call::agent();
     let deadline = clock::now() + PATIENCE;
     loop {
         let failure = match post(&agent, place, "/v1/down", None) {
             Ok(message) => {
-                say(message);
+                format.say(message);
                 return Ok(None);
             }
             Err(failure) => failure,

@@ -89,7 +89,7 @@ fn evidence(record: &Record) -> String {
 }
 
 /// RFC 3339 without the fraction: the steps say more.
-fn to_seconds(time: &str) -> String {
+pub(super) fn to_seconds(time: &str) -> String {
     time.split('.').next().unwrap_or(time).replace('T', " ")
 }
 
@@ -101,7 +101,7 @@ fn shown(step: Option<&StepRecord>) -> String {
     }
 }
 
-fn shown_millis(millis: f64) -> String {
+pub(super) fn shown_millis(millis: f64) -> String {
     match millis {
         ..1_000.0 => format!("{millis:.0}ms"),
         ..60_000.0 => format!("{:.1}s", millis / 1e3),

@@ -4,6 +4,7 @@ mod call;
 mod down;
 mod failure;
 mod incidents;
+mod live;
 mod orphans;
 mod place;
 mod table;
@@ -19,16 +20,18 @@ pub(crate) use self::call::Client;
 pub(crate) use self::failure::Failure;
 pub(crate) use self::place::Place;
 use self::watch::Format;
-use crate::cli::{AdminArgs, GroupKind, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
+use crate::cli::{
+    AdminArgs, Colours, GroupKind, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs,
+};
 use crate::controller::INSTANCES_MAX;
 use crate::fleet::{Group, ParseSlotError, Slot};
 
 /// Runs `cloudaps status`.
 #[must_use]
-pub fn status(args: &StatusArgs) -> ExitCode {
-    let format = if args.json { Format::Json } else { Format::Human };
+pub fn status(args: &StatusArgs, colours: Colours) -> ExitCode {
+    let format = Format::of(&args.admin);
     let shown = client(&args.admin).and_then(|client| match args.watch {
-        true => watch::until_interrupted(client, format),
+        true => watch::status(client, format, colours),
         false => show(&client, format),
     });
     exit("status", shown)
@@ -37,7 +40,7 @@ pub fn status(args: &StatusArgs) -> ExitCode {
 /// Runs `cloudaps incidents`.
 #[must_use]
 pub fn incidents(args: &IncidentsArgs) -> ExitCode {
-    let format = if args.json { Format::Json } else { Format::Human };
+    let format = Format::of(&args.admin);
     exit("incidents", client(&args.admin).and_then(|of| incidents::show(&of, args.last, format)))
 }
 
@@ -82,7 +85,7 @@ pub fn resume(args: &AdminArgs) -> ExitCode {
 /// Runs `cloudaps down`.
 #[must_use]
 pub fn down(args: &AdminArgs) -> ExitCode {
-    exit("down", Place::find(args).and_then(|place| down::everything(&place)))
+    exit("down", Place::find(args).and_then(|place| down::everything(&place, Format::of(args))))
 }
 
 fn client(args: &AdminArgs) -> Result<Client, Failure> {
@@ -100,7 +103,7 @@ fn show(client: &Client, format: Format) -> Result<(), Failure> {
 }
 
 fn post(args: &AdminArgs, path: &str, body: Option<&serde_json::Value>) -> Result<(), Failure> {
-    say(client(args)?.post(path, body)?);
+    Format::of(args).say(client(args)?.post(path, body)?);
     Ok(())
 }
 
@@ -119,9 +122,19 @@ fn parse_slot(text: &str) -> Result<Slot, ParseSlotError> {
     }
 }
 
-/// Prints what was done. It was, whether or not anybody reads it.
-fn say(what: impl fmt::Display) {
-    let _ = writeln!(io::stdout(), "{what}");
+impl Format {
+    const fn of(args: &AdminArgs) -> Self {
+        if args.json { Self::Json } else { Self::Human }
+    }
+
+    /// Prints what was done. It was, whether or not anybody reads it.
+    pub(super) fn say(self, what: impl fmt::Display) {
+        let mut out = io::stdout();
+        let _ = match self {
+            Self::Human => writeln!(out, "{what}"),
+            Self::Json => writeln!(out, "{}", json!({ "message": what.to_string() })),
+        };
+    }
 }
 
 fn exit(verb: &str, done: Result<(), Failure>) -> ExitCode {

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::failure::Failure;
-use super::say;
+use super::watch::Format;
 use crate::config::{self, Config, File};
 use crate::fleet::{Group, Instance};
 use crate::provider::process::{self, Workload};
@@ -18,7 +18,7 @@ const ENDING_MAX: usize = 64;
 
 /// Ends everything that is recorded in the directory, and forgets where its API was. Says how many
 /// it ended.
-pub(super) fn end(lock: Lock, file: &File) -> Result<usize, Failure> {
+pub(super) fn end(lock: Lock, file: &File, format: Format) -> Result<usize, Failure> {
     let dir = lock.dir().clone();
     dir.forget_admin_address()?;
     let config = provider_config(lock, file)?;
@@ -28,7 +28,7 @@ pub(super) fn end(lock: Lock, file: &File) -> Result<usize, Failure> {
         // Whoever listens to notices wants to replace what ended; nobody does here.
         let (notices, _) = mpsc::channel(1);
         let provider = Arc::new(process::Provider::open(config, notices)?);
-        let ended = end_all(&provider).await;
+        let ended = end_all(&provider, format).await;
         provider.close().await;
         ended
     })
@@ -46,14 +46,14 @@ fn provider_config(lock: Lock, file: &File) -> Result<process::Config, Failure> 
 }
 
 /// The instances first: what they relay to must outlive them.
-async fn end_all(provider: &Arc<process::Provider>) -> Result<usize, Failure> {
+async fn end_all(provider: &Arc<process::Provider>, format: Format) -> Result<usize, Failure> {
     let found = provider.list().await.map_err(Failure::List)?;
     let (mut ended, mut left) = (0, 0);
     for group in [Group::Instances, Group::Backend] {
         let members: Vec<&Instance> =
             found.iter().filter(|instance| instance.slot.group == group).collect();
         for some in members.chunks(ENDING_MAX) {
-            let failed = end_some(provider, some).await;
+            let failed = end_some(provider, some, format).await;
             left += failed;
             ended += some.len() - failed;
         }
@@ -62,10 +62,10 @@ async fn end_all(provider: &Arc<process::Provider>) -> Result<usize, Failure> {
 }
 
 /// Ends these, all at once; says how many could not be.
-async fn end_some(provider: &Arc<process::Provider>, some: &[&Instance]) -> usize {
+async fn end_some(provider: &Arc<process::Provider>, some: &[&Instance], format: Format) -> usize {
     let mut endings = JoinSet::new();
     for instance in some {
-        endings.spawn(end_one(Arc::clone(provider), (*instance).clone()));
+        endings.spawn(end_one(Arc::clone(provider), (*instance).clone(), format));
     }
     endings.join_all().await.into_iter().filter(Result::is_err).count()
 }
@@ -73,11 +73,12 @@ async fn end_some(provider: &Arc<process::Provider>, some: &[&Instance]) -> usiz
 async fn end_one(
     provider: Arc<process::Provider>,
     instance: Instance,
+    format: Format,
 ) -> Result<(), provider::Error> {
     let Instance { id, slot, label, .. } = &instance;
     let outcome = provider.terminate(id).await;
     match &outcome {
-        Ok(()) => say(format_args!("ended {slot} ({label})")),
+        Ok(()) => format.say(format_args!("ended {slot} ({label})")),
         Err(error) => eprintln!("cloudaps down: {slot} ({label}): {error}"),
     }
     outcome

@@ -32,7 +32,7 @@ pub(super) fn render(overview: &Overview) -> String {
     text
 }
 
-fn headline(overview: &Overview) -> String {
+pub(super) fn headline(overview: &Overview) -> String {
     let Tally { desired, serving, .. } = overview.instances;
     let (balancer, operation) = (overview.balancer, &overview.operation);
     let plural = if desired == 1 { "instance serves" } else { "instances serve" };
@@ -83,7 +83,7 @@ fn shown<T: ToString>(value: Option<T>) -> String {
 }
 
 /// A length of time in its two largest units.
-fn age(seconds: f64) -> String {
+pub(super) fn age(seconds: f64) -> String {
     // Saturates, and no age is negative.
     let seconds = seconds as u64;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);

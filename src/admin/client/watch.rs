@@ -1,4 +1,4 @@
-//! `status --watch`: shows every change until Ctrl-C.
+//! `status --watch`: a live screen, or, where there is no terminal, every change until Ctrl-C.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -8,16 +8,11 @@ use tokio::task::spawn_blocking;
 
 use super::call::{Answer, Client};
 use super::failure::Failure;
-use super::table;
+use super::{live, table};
+use crate::cli::Colours;
 
 /// How long one call waits for a change; the client itself gives up later than that.
 const WAIT: Duration = Duration::from_secs(25);
-
-/// How often a screen is drawn again without a change: ages and requests in flight go on.
-const REDRAW: Duration = Duration::from_secs(1);
-
-/// Moves to the top left, and clears what is below.
-const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// For people or for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +21,17 @@ pub(super) enum Format {
     Json,
 }
 
-/// How changes follow one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Medium {
-    /// Each is drawn over the one before.
-    Screen,
-    /// Each is a block of its own; in JSON, a line.
-    Stream,
+/// Shows the fleet as it goes on, to a person at a terminal or to whoever reads the lines.
+pub(super) fn status(client: Client, format: Format, colours: Colours) -> Result<(), Failure> {
+    let is_screen = io::stdout().is_terminal() && io::stdin().is_terminal();
+    match format {
+        Format::Human if is_screen => live::until_quit(client, colours),
+        Format::Human | Format::Json => until_interrupted(client, format),
+    }
 }
 
 /// Shows every change. Ctrl-C is how it is meant to end, so that is no failure.
-pub(super) fn until_interrupted(client: Client, format: Format) -> Result<(), Failure> {
+fn until_interrupted(client: Client, format: Format) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
     let result = runtime.block_on(async move {
@@ -53,30 +48,22 @@ pub(super) fn until_interrupted(client: Client, format: Format) -> Result<(), Fa
 }
 
 fn follow(client: &Client, format: Format) -> Result<(), Failure> {
-    let medium = match format {
-        Format::Human if io::stdout().is_terminal() => Medium::Screen,
-        Format::Human | Format::Json => Medium::Stream,
-    };
-    let wait = if medium == Medium::Screen { REDRAW } else { WAIT };
     let mut answer = client.status()?;
     loop {
-        print(&answer, format, medium)?;
+        print(&answer, format)?;
         let seen = answer.meant.revision;
-        answer = client.status_after(seen, wait)?;
-        while medium == Medium::Stream && answer.meant.revision == seen {
-            answer = client.status_after(seen, wait)?;
+        while answer.meant.revision == seen {
+            answer = client.status_after(seen, WAIT)?;
         }
     }
 }
 
-fn print(answer: &Answer, format: Format, medium: Medium) -> io::Result<()> {
+/// In JSON, a line; for people, a block with an empty line after it.
+fn print(answer: &Answer, format: Format) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match (format, medium) {
-        (Format::Json, _) => writeln!(out, "{}", answer.text)?,
-        (Format::Human, Medium::Screen) => {
-            write!(out, "{CLEAR}{}", table::render(&answer.meant))?;
-        }
-        (Format::Human, Medium::Stream) => writeln!(out, "{}", table::render(&answer.meant))?,
+    match format {
+        Format::Json => writeln!(out, "{}", answer.text)?,
+        Format::Human => writeln!(out, "{}", table::render(&answer.meant))?,
     }
     out.flush()
 }
