@@ -29,6 +29,7 @@ mod request_id;
 mod response;
 mod syntax;
 mod target;
+mod trace;
 
 pub use accept::Form;
 pub use body::{Body, Decoded};
@@ -44,6 +45,7 @@ pub use request::{Hops, RequestHead};
 pub use request_id::{InvalidRequestId, RequestId};
 pub use response::ResponseHead;
 pub use syntax::{push_address, push_decimal};
+pub use trace::{TRACEPARENT, trace_id};
 
 /// How much of a head we are willing to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

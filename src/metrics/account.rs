@@ -1,8 +1,7 @@
 //! What was counted for one slot: by each thread apart, and through every instance that fills it.
 
 use super::cell::Cell;
-use super::histogram::{Distribution, Histogram};
-use std::time::Duration;
+use super::histogram::{Distribution, Histogram, Took};
 
 /// Classes of status, of which the first is never a final one: 2xx is `[2]`.
 const CLASSES: usize = 6;
@@ -43,7 +42,7 @@ impl Account {
 
     /// An answer came. Only the thread itself may call this.
     #[inline]
-    pub fn answered(&self, thread: usize, status: u16, after: Duration) {
+    pub fn answered(&self, thread: usize, status: u16, after: Took) {
         let row = &self.rows[thread];
         row.answers[class_of(status)].add(1);
         row.first_byte.add(after);
@@ -76,13 +75,15 @@ pub(super) fn class_of(status: u16) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn what_threads_count_for_a_slot_is_added_up() {
         let account = Account::new(2);
-        account.answered(0, 204, Duration::from_millis(1));
-        account.answered(1, 599, Duration::from_millis(3));
+        account.answered(0, 204, Took::of(Duration::from_millis(1)));
+        account.answered(1, 599, Took::of(Duration::from_millis(3)));
         account.failed(1);
         let sum = account.read();
         assert_eq!((sum.answers, sum.failures), ([0, 0, 1, 0, 0, 1], 1));

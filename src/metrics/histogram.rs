@@ -8,6 +8,23 @@ use super::cell::Cell;
 /// One bucket for each bound, and one for what is above the last.
 const BUCKETS: usize = BOUNDS.len() + 1;
 
+/// How long something took, ready to be counted in more than one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    nanos: u64,
+    bucket: usize,
+}
+
+impl Took {
+    /// So long.
+    #[inline]
+    #[must_use]
+    pub fn of(time: Duration) -> Self {
+        let nanos = nanos(time);
+        Self { nanos, bucket: bucket(nanos) }
+    }
+}
+
 /// The times that one thread has counted.
 #[derive(Debug)]
 pub struct Histogram {
@@ -25,10 +42,9 @@ impl Default for Histogram {
 impl Histogram {
     /// Counts one.
     #[inline]
-    pub fn add(&self, time: Duration) {
-        let nanos = nanos(time);
-        self.buckets[bucket(nanos)].add(1);
-        self.sum.add(nanos);
+    pub fn add(&self, took: Took) {
+        self.buckets[took.bucket].add(1);
+        self.sum.add(took.nanos);
     }
 }
 
@@ -48,8 +64,8 @@ impl Default for Distribution {
 impl Distribution {
     /// Counts one. For who counts by itself and shares it with nobody.
     pub fn add(&mut self, time: Duration) {
-        let nanos = nanos(time);
-        self.buckets[bucket(nanos)] += 1;
+        let Took { nanos, bucket } = Took::of(time);
+        self.buckets[bucket] += 1;
         self.sum = self.sum.wrapping_add(nanos);
     }
 
@@ -124,7 +140,7 @@ mod tests {
 
     fn distribution(micros: impl IntoIterator<Item = u64>) -> Distribution {
         let histogram = Histogram::default();
-        micros.into_iter().for_each(|each| histogram.add(Duration::from_micros(each)));
+        micros.into_iter().for_each(|each| histogram.add(Took::of(Duration::from_micros(each))));
         let mut distribution = Distribution::default();
         distribution.merge(&histogram);
         distribution

@@ -15,7 +15,7 @@ mod pace;
 pub use account::{Account, Tallied};
 pub use bounds::{BOUNDS, is_exported};
 pub use cell::Cell;
-pub use histogram::{Distribution, Histogram};
+pub use histogram::{Distribution, Histogram, Took};
 pub use history::{
     Class, History, HistoryView, MINUTES_MAX, Period, Reading, SECONDS_MAX, Step, Traffic,
 };

@@ -87,7 +87,7 @@ fn millis(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Account;
+    use crate::metrics::{Account, Took};
 
     #[test]
     fn a_pace_is_what_the_last_ten_seconds_brought() {
@@ -95,7 +95,8 @@ mod tests {
         let mut pace = Pace::default();
         for second in 0..30 {
             for _ in 0..second {
-                account.answered(0, if second < 20 { 500 } else { 200 }, Duration::from_millis(4));
+                let took = Took::of(Duration::from_millis(4));
+                account.answered(0, if second < 20 { 500 } else { 200 }, took);
             }
             pace = paces.fold([("instance-0", account.read())].into_iter())["instance-0"];
         }

@@ -1,9 +1,7 @@
 //! What each thread has counted. One writer per cell, so counting is a plain load and store.
 
+use crate::metrics::{Cell, Distribution, Histogram, Reading, Took};
 use std::sync::Arc;
-use std::time::Duration;
-
-use crate::metrics::{Cell, Distribution, Histogram, Reading};
 
 /// Sums over all threads, since the engine started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +101,9 @@ const CELLS: usize = ANSWERS + 6;
 #[repr(align(128))]
 pub(super) struct Tally {
     cells: [Cell; CELLS],
+    /// Of answers that went out in one piece, as most do: their first byte is their last.
+    pub(super) at_once: Histogram,
+    /// Of all others.
     pub(super) first_byte: Histogram,
     pub(super) total: Histogram,
     levels: LevelCells,
@@ -130,10 +131,15 @@ impl Tally {
         self.bump(ANSWERS + usize::from(status / 100).min(5), 1);
     }
 
-    /// A request took so long until its answer was there whole, and with its first bytes.
-    pub(super) fn add_times(&self, first_byte: Duration, total: Duration) {
-        self.first_byte.add(first_byte);
-        self.total.add(total);
+    /// The answer's first bytes took so long, and its last ones, if they did not go out together.
+    pub(super) fn add_times(&self, first_byte: Took, last_byte: Option<Took>) {
+        match last_byte {
+            None => self.at_once.add(first_byte),
+            Some(total) => {
+                self.first_byte.add(first_byte);
+                self.total.add(total);
+            }
+        }
     }
 
     pub(super) fn set_levels(&self, levels: Levels) {
@@ -176,7 +182,9 @@ impl Meter {
     pub fn latencies(&self) -> Latencies {
         let mut sum = Latencies::default();
         for tally in &self.tallies {
+            sum.first_byte.merge(&tally.at_once);
             sum.first_byte.merge(&tally.first_byte);
+            sum.total.merge(&tally.at_once);
             sum.total.merge(&tally.total);
         }
         sum

@@ -27,6 +27,7 @@ use super::upload::{Stopped, Upload};
 use super::upstream::{Link, Role, Upstream};
 use crate::clock::{self, Instant};
 use crate::http1::{self, Framing, Hop, Hops, Persistence, RequestHead, RequestId, SetCookie};
+use crate::metrics::Took;
 use crate::pool::{Body, Progress, Repeat, Ties};
 
 /// What becomes of a client's connection after an answer.
@@ -194,7 +195,7 @@ impl Session<'_> {
         match exchange.first_answer().await {
             Ok((link, answer)) => exchange.deliver(link, answer).await,
             Err(error) => {
-                thread.tally.total.add(clock::now().since(exchange.begun));
+                thread.tally.total.add(Took::of(clock::now().since(exchange.begun)));
                 Err((error, exchange.rest()))
             }
         }
@@ -370,8 +371,8 @@ impl<'a> Exchange<'a> {
         let mut download = download.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);
         let mut relayed = download.send_at_once(client);
-        let first_byte = clock::now().since(begun);
-        let mut total = first_byte;
+        let first_byte = Took::of(clock::now().since(begun));
+        let mut last_byte = None;
         link.upstream().answered(status, first_byte);
         if relayed.is_ok() && !download.is_done() {
             relayed = tokio::select! {
@@ -379,9 +380,9 @@ impl<'a> Exchange<'a> {
                 relayed = Box::pin(download.run(client, &link)) => relayed,
                 () = Box::pin(upload.finish(client, &link, repeat)) => Err(Cut::Client),
             };
-            total = clock::now().since(begun);
+            last_byte = Some(Took::of(clock::now().since(begun)));
         }
-        thread.tally.add_times(first_byte, total);
+        thread.tally.add_times(first_byte, last_byte);
         let has_leftover = download.has_leftover();
         download.part();
         if let Err(cut) = relayed {
@@ -409,9 +410,9 @@ impl<'a> Exchange<'a> {
         let patience = (&client.alarm, thread.settings.timeouts.stall);
         let told = io::write_all(patience, &client.stream, &answer.space.reply).await;
         answer.part(thread);
-        let time = clock::now().since(self.begun);
-        link.upstream().answered(status, time);
-        thread.tally.add_times(time, time);
+        let took = Took::of(clock::now().since(self.begun));
+        link.upstream().answered(status, took);
+        thread.tally.add_times(took, None);
         if told.is_err() {
             return self.cut_short(Cut::Client, Framing::UntilClose);
         }

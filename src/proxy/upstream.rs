@@ -14,6 +14,7 @@ use super::report::Failure;
 use super::socket::Socket;
 use crate::address::Address;
 use crate::clock;
+use crate::metrics::Took;
 use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
@@ -168,7 +169,7 @@ impl Upstream {
     }
 
     /// An answer has come, after so long.
-    pub(super) fn answered(&self, status: u16, after: Duration) {
+    pub(super) fn answered(&self, status: u16, after: Took) {
         self.traffic.account().answered(self.thread, status, after);
     }
 

@@ -81,6 +81,23 @@ fn exchange(proxy: &Proxy, origin: &Origin, request: &str) -> (Wire, Wire) {
 }
 
 #[test]
+fn a_line_names_the_trace_that_its_request_belongs_to() {
+    let origin = Origin::new();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("Traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
+    for (headers, expected) in [
+        (parent.clone(), serde_json::json!(trace)),
+        (parent.repeat(2), serde_json::json!(null)),
+        ("Traceparent: 00-1-2-3\r\n".to_owned(), serde_json::json!(null)),
+    ] {
+        let logging = Logging::start(settings(), &[origin.address()]);
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        let _ends = exchange(&logging.proxy, &origin, &request);
+        assert_eq!(logging.line()["trace_id"], expected, "{headers}");
+    }
+}
+
+#[test]
 fn a_line_says_who_asked_what_of_whom_and_what_came_of_it() {
     let origin = Origin::new();
     let logging = Logging::start(settings(), &[origin.address()]);

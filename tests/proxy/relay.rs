@@ -208,3 +208,22 @@ fn what_is_not_http_is_a_502_that_says_so() {
     assert!(body.contains("The server did not answer in HTTP."), "{body}");
     assert!(field(&head, "x-request-id").is_some());
 }
+
+#[test]
+fn what_a_request_says_of_its_trace_passes_as_it_is() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (parent, state) in [(parent, "a=1,b=\"2\""), ("not valid, and not ours to mend", "?")] {
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nTraceParent: {parent}\r\ntracestate: {state}\r\n\r\n"
+        ));
+        let mut server = origin.accept();
+        let head = server.head();
+        assert_eq!(field(&head, "traceparent"), Some(parent));
+        assert_eq!(field(&head, "tracestate"), Some(state));
+        server.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(client.answer().1, "ok");
+    }
+}

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The binary under test.
 pub(crate) fn cloudaps() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
-    command.stdin(Stdio::null()).env_remove("CLOUDAPS_LOG");
+    command.stdin(Stdio::null()).env_remove("CLOUDAPS_LOG").env("CLOUDAPS_LOG_FORMAT", "text");
     command
 }
 

@@ -2,7 +2,7 @@
 //! `CLIENT - - [TIME] "REQUEST" STATUS SENT "REFERER" "USER-AGENT"`.
 
 use super::text::{AGENT_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_combined};
-use super::trail::{Asked, Ended, Said, agent_and_referer};
+use super::trail::{Asked, Ended, Quoted, Said};
 use crate::http1::{Version, push_decimal};
 
 /// Writes what stands before the time.
@@ -14,10 +14,10 @@ pub(super) fn push_client(out: &mut Vec<u8>, asked: &Asked<'_>) {
 /// Writes what the request says about itself, after the time; returns where its status goes.
 pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) -> usize {
     out.extend_from_slice(b"] \"");
-    let [user_agent, referer] = match asked.said {
+    let Quoted { user_agent, referer, .. } = match asked.said {
         Said::Line(line) => {
             push_or_dash(out, Some(line), LINE_MAX);
-            [None, None]
+            Quoted::default()
         }
         Said::Head { head, bytes } => {
             out.extend_from_slice(head.method_token(bytes));
@@ -28,7 +28,7 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) -> usize {
                 Version::Http10 => b" HTTP/1.0",
                 Version::Http11 => b" HTTP/1.1",
             });
-            agent_and_referer(head, bytes)
+            Quoted::of(head, bytes)
         }
     };
     out.extend_from_slice(b"\" ");

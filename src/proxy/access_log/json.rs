@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_json};
-use super::trail::{Asked, Ended, Said, agent_and_referer};
+use super::trail::{Asked, Ended, Quoted, Said};
 use crate::address::Address;
 use crate::http1::{RequestHead, Version, push_address, push_decimal};
 use crate::pool::EndpointId;
@@ -43,12 +43,18 @@ fn push_head(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
     if let Some(host) = head.host(bytes) {
         push_field(out, b",\"host\":\"", host, HOST_MAX);
     }
-    let [user_agent, referer] = agent_and_referer(head, bytes);
+    let Quoted { user_agent, referer, trace_id } = Quoted::of(head, bytes);
     if let Some(value) = user_agent {
         push_field(out, b",\"user_agent\":\"", value, AGENT_MAX);
     }
     if let Some(value) = referer {
         push_field(out, b",\"referer\":\"", value, REFERER_MAX);
+    }
+    if let Some(trace) = trace_id {
+        // Digits mean nothing in JSON.
+        out.extend_from_slice(b",\"trace_id\":\"");
+        out.extend_from_slice(trace);
+        out.push(b'"');
     }
 }
 

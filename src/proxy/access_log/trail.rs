@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lines::Lines;
 use crate::clock::{self, Instant};
-use crate::http1::{RequestHead, RequestId, push_address};
+use crate::http1::{RequestHead, RequestId, TRACEPARENT, push_address, trace_id};
 use crate::proxy::error::{Error, Side};
 use crate::proxy::upstream::{Link, Upstream};
 
@@ -192,19 +192,37 @@ impl Notes {
     }
 }
 
-/// The first `User-Agent` and the first `Referer`.
-pub(super) fn agent_and_referer<'b>(head: &RequestHead, bytes: &'b [u8]) -> [Option<&'b [u8]>; 2] {
-    let [mut user_agent, mut referer] = [None; 2];
-    for (name, value) in head.headers(bytes) {
-        match name.len() {
-            10 if name.eq_ignore_ascii_case(b"user-agent") => {
-                user_agent.get_or_insert(value);
+/// What a head says that is told of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quoted<'b> {
+    /// The first `User-Agent`.
+    pub(super) user_agent: Option<&'b [u8]>,
+    /// The first `Referer`.
+    pub(super) referer: Option<&'b [u8]>,
+    /// The trace that it belongs to.
+    pub(super) trace_id: Option<&'b [u8]>,
+}
+
+impl<'b> Quoted<'b> {
+    pub(super) fn of(head: &RequestHead, bytes: &'b [u8]) -> Self {
+        let (mut quoted, mut parents) = (Self::default(), 0);
+        for (name, value) in head.headers(bytes) {
+            match name.len() {
+                10 if name.eq_ignore_ascii_case(b"user-agent") => {
+                    quoted.user_agent.get_or_insert(value);
+                }
+                7 if name.eq_ignore_ascii_case(b"referer") => {
+                    quoted.referer.get_or_insert(value);
+                }
+                11 if name.eq_ignore_ascii_case(TRACEPARENT) => {
+                    parents += 1;
+                    quoted.trace_id = trace_id(value);
+                }
+                _ => {}
             }
-            7 if name.eq_ignore_ascii_case(b"referer") => {
-                referer.get_or_insert(value);
-            }
-            _ => {}
         }
+        // Of two nobody knows which one is meant (Trace Context §3.2.1).
+        quoted.trace_id = quoted.trace_id.filter(|_| parents == 1);
+        quoted
     }
-    [user_agent, referer]
 }
