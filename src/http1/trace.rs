@@ -1,5 +1,5 @@
-//! The trace that a request belongs to, as W3C Trace Context
-//! (<https://www.w3.org/TR/trace-context/>) names it. The header itself is none of ours and passes as it is, whatever it says.
+//! The trace that a request belongs to, as W3C Trace Context names it. The header itself is none of
+//! ours and passes as it is, whatever it says. See <https://www.w3.org/TR/trace-context/>.
 
 /// What `traceparent` is called, in the case in which it is compared.
 pub const TRACEPARENT: &[u8] = b"traceparent";

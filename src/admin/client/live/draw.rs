@@ -177,7 +177,7 @@ fn cells(row: &admin::Row, pace: Option<&Pace>) -> [String; 11] {
 fn below(scene: &Scene, colours: Colours) -> Vec<Line<'static>> {
     let waiting = colour(colours, Color::Yellow);
     let holds = &scene.heard.overview.holds;
-    let holds = holds.iter().map(|hold| Line::styled(format!("waiting: {hold}"), waiting));
+    let holds = holds.iter().map(|hold| Line::styled(format!("waiting: {}", hold.text), waiting));
     let incidents = scene.heard.timeline.incidents.iter().rev();
     holds.chain(incidents.map(|record| incident(record, colours))).collect()
 }

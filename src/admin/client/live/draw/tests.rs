@@ -35,7 +35,7 @@ fn heard() -> Heard {
             { "slot": "instance-1", "state": "draining", "occupant": occupant(7, Some("ordered")) },
             { "slot": "instance-2", "state": "empty", "occupant": null },
         ],
-        "holds": ["launches are frozen for 10 s"],
+        "holds": [{ "kind": "frozen", "text": "launches are frozen for 10 s" }],
     });
     let pace = |rate: f64| {
         let (errors, p50, p99) = (0.5, 0.25, 12.0);
