@@ -132,7 +132,7 @@ fn task_services_are_scaled_drained_and_adopted_while_tasks_are_added() {
 fn the_password_of_the_database_is_nowhere_to_be_seen() {
     let Some(postgres) = Postgres::start() else { return };
     let (place, config) = stage(&postgres);
-    let system = System::up_with(&place, &["-c", &config, "--log", "debug"]);
+    let system = System::up_with(&place, &["-c", &config, "--log-filter", "debug"]);
     let status = await_followed(&system, 2);
     for pid in pids(&status) {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap();

@@ -20,9 +20,7 @@ pub(crate) use self::call::Client;
 pub(crate) use self::failure::Failure;
 pub(crate) use self::place::Place;
 use self::watch::Format;
-use crate::cli::{
-    AdminArgs, Colours, GroupKind, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs,
-};
+use crate::cli::{AdminArgs, Colours, GroupKind, IncidentsArgs, ScaleArgs, SlotArgs, StatusArgs};
 use crate::controller::INSTANCES_MAX;
 use crate::fleet::{Group, ParseSlotError, Slot};
 
