@@ -10,7 +10,17 @@ use super::store::Error;
 use super::task::{Condition, Edit, IdempotencyKey, NewTask, Task, TaskId};
 
 /// How long a key is remembered: longer than anybody keeps trying.
-pub(super) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The oldest use of a key that is remembered at `now`, as the stores write times.
+pub(super) fn oldest_use(now: Duration) -> i64 {
+    milliseconds(now.saturating_sub(KEY_LIFETIME))
+}
+
+/// A time as the stores write it: milliseconds since 1970.
+pub(super) fn milliseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Something to change.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
+use super::change::{Change, Outcome};
 use super::task::{Condition, Edit, NewTask, Search, Tag, Task, TaskId};
 
 /// Keeps tasks. A write that returned `Ok` survives the death of the process and of the machine.
@@ -11,8 +12,13 @@ use super::task::{Condition, Edit, NewTask, Search, Tag, Task, TaskId};
 /// Tasks are numbered from 1 without a gap, in the order in which they appear: who has seen a task
 /// has seen every one with a smaller number. A call whose future is dropped may still take effect.
 pub(super) trait Store: Send + Sync + 'static {
+    /// Makes one change, and returns the task that it is about.
+    fn write(&self, change: Change) -> impl Future<Output = Outcome> + Send;
+
     /// Adds a task. The same key adds one task and returns it as it is now.
-    fn add(&self, new: NewTask) -> impl Future<Output = Result<Task, Error>> + Send;
+    fn add(&self, new: NewTask) -> impl Future<Output = Outcome> + Send {
+        self.write(Change::Add(new))
+    }
 
     /// One page of tasks, in the order of their numbers.
     fn list(&self, page: Page) -> impl Future<Output = Result<Listed, Error>> + Send;
@@ -26,15 +32,15 @@ pub(super) trait Store: Send + Sync + 'static {
         id: TaskId,
         edit: Edit,
         condition: Condition,
-    ) -> impl Future<Output = Result<Task, Error>> + Send;
+    ) -> impl Future<Output = Outcome> + Send {
+        self.write(Change::Edit(id, edit, condition))
+    }
 
     /// Removes a task, if it is what it has to be, and returns what it was. Its number is not
     /// given again.
-    fn remove(
-        &self,
-        id: TaskId,
-        condition: Condition,
-    ) -> impl Future<Output = Result<Task, Error>> + Send;
+    fn remove(&self, id: TaskId, condition: Condition) -> impl Future<Output = Outcome> + Send {
+        self.write(Change::Remove(id, condition))
+    }
 
     /// Asks the store whether it answers.
     fn check(&self) -> impl Future<Output = Result<(), Error>> + Send;

@@ -6,7 +6,7 @@ use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
 
-use super::super::change::{self, Change, KEY_LIFETIME, Known, Use, Writes};
+use super::super::change::{self, Change, Known, Use, Writes, milliseconds, oldest_use};
 use super::super::task::{IdempotencyKey, Task, TaskId};
 use super::statements;
 
@@ -84,7 +84,7 @@ impl Batch {
             prepared(&client, [LOCK_SQL, COUNTER, TASKS, KEYS]).await?;
         let ids: Vec<i64> = change::named(changes).iter().map(|id| id.0).collect();
         let named: Vec<&str> = change::keys(changes).iter().map(|key| key.as_str()).collect();
-        let oldest = oldest(now);
+        let oldest = oldest_use(now);
         // Sent at once, in this order; each sees what was committed before the lock was had.
         let begun = tokio::try_join!(
             biased;
@@ -139,7 +139,7 @@ impl Batch {
         let keys: Vec<&str> = writes.keys.iter().map(|(key, _)| key.as_str()).collect();
         let tasks: Vec<i64> = writes.keys.iter().map(|(_, used)| used.task.0).collect();
         let prints: Vec<i64> = writes.keys.iter().map(|(_, used)| used.fingerprint).collect();
-        let (oldest, now) = (oldest(self.now), vec![milliseconds(self.now); keys.len()]);
+        let (oldest, now) = (oldest_use(self.now), vec![milliseconds(self.now); keys.len()]);
         let forgotten = (keys.len() * KEYS_FORGOTTEN) as i64;
         tokio::try_join!(
             biased;
@@ -227,12 +227,4 @@ fn known(last: i64, tasks: &[Row], keys: &[Row]) -> Result<Known, Error> {
 /// Closes the connection instead of giving it back: the database then undoes what it began.
 fn abandon(client: Client) {
     drop(Client::take(client));
-}
-
-fn oldest(now: Duration) -> i64 {
-    milliseconds(now.saturating_sub(KEY_LIFETIME))
-}
-
-pub(super) fn milliseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

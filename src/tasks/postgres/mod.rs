@@ -18,11 +18,11 @@ use self::connections::{AuthorityError, Connections, Failure};
 use self::schema::SchemaError;
 pub(super) use self::transfer::{Source, Target};
 pub use self::url::PostgresUrl;
-use super::change::{self, Change};
+use super::change::{self, Change, Outcome};
 use super::listing::Limits;
 use super::queue::{Writer, queue};
 use super::store::{Error, Listed, Page, Store};
-use super::task::{Condition, Edit, NewTask, Task, TaskId};
+use super::task::{Task, TaskId};
 use crate::clock;
 
 /// How long a database may be away while the service starts: it may be starting, too.
@@ -93,8 +93,8 @@ async fn reach(
 }
 
 impl Store for PostgresStore {
-    async fn add(&self, new: NewTask) -> Result<Task, Error> {
-        self.writer.write(Change::Add(new)).await
+    async fn write(&self, change: Change) -> Outcome {
+        self.writer.write(change).await
     }
 
     async fn list(&self, page: Page) -> Result<Listed, Error> {
@@ -111,14 +111,6 @@ impl Store for PostgresStore {
         let task = statements::task(row).map_err(Failure::from)?;
         let last = TaskId(row.try_get("last_id").map_err(Failure::from)?);
         task.ok_or(change::absent(id, last))
-    }
-
-    async fn change(&self, id: TaskId, edit: Edit, condition: Condition) -> Result<Task, Error> {
-        self.writer.write(Change::Edit(id, edit, condition)).await
-    }
-
-    async fn remove(&self, id: TaskId, condition: Condition) -> Result<Task, Error> {
-        self.writer.write(Change::Remove(id, condition)).await
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -3,11 +3,11 @@
 use deadpool_postgres::Client;
 use tokio_postgres::Error;
 
-use super::super::change::{KEY_LIFETIME, Use};
+use super::super::change::{Use, milliseconds, oldest_use};
 use super::super::store::Page;
 use super::super::task::{IdempotencyKey, Task, TaskId};
 use super::super::transfer::{PAGE, Remembered, Rest};
-use super::batch::{self, Columns, milliseconds};
+use super::batch::{self, Columns};
 use super::connections::Connections;
 use super::url::PostgresUrl;
 use super::{OpenError, reach, schema, statements};
@@ -49,7 +49,7 @@ impl Source {
     }
 
     pub(in crate::tasks) async fn rest(&self) -> Result<Rest, Error> {
-        let oldest = milliseconds(clock::wall_milliseconds().saturating_sub(KEY_LIFETIME));
+        let oldest = oldest_use(clock::wall_milliseconds());
         let mut rest = Rest::default();
         for row in self.client.query(KEYS, &[&oldest]).await? {
             let key: String = row.try_get(0)?;

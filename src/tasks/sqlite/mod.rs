@@ -12,10 +12,10 @@ use self::file::DataLock;
 pub(super) use self::file::OpenError;
 use self::readers::Readers;
 pub(super) use self::transfer::{Source, Target};
-use super::change::{self, Change};
+use super::change::{self, Change, Outcome};
 use super::queue::{Writer, queue};
 use super::store::{Error, Listed, Page, Store};
-use super::task::{Condition, Edit, NewTask, Task, TaskId};
+use super::task::{Task, TaskId};
 
 /// An open database, which no other service has open.
 pub(super) struct SqliteStore {
@@ -46,8 +46,8 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    async fn add(&self, new: NewTask) -> Result<Task, Error> {
-        self.writer.write(Change::Add(new)).await
+    async fn write(&self, change: Change) -> Outcome {
+        self.writer.write(change).await
     }
 
     async fn list(&self, page: Page) -> Result<Listed, Error> {
@@ -60,14 +60,6 @@ impl Store for SqliteStore {
             None => statements::last(connection).map(|last| Err(change::absent(id, last))),
         });
         found.await?
-    }
-
-    async fn change(&self, id: TaskId, edit: Edit, condition: Condition) -> Result<Task, Error> {
-        self.writer.write(Change::Edit(id, edit, condition)).await
-    }
-
-    async fn remove(&self, id: TaskId, condition: Condition) -> Result<Task, Error> {
-        self.writer.write(Change::Remove(id, condition)).await
     }
 
     async fn check(&self) -> Result<(), Error> {

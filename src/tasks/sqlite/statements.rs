@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::change::{self, Change, KEY_LIFETIME, Known, Use, Writes};
+use super::super::change::{self, Change, Known, Use, Writes, milliseconds, oldest_use};
 use super::super::listing::Listing;
 use super::super::store::{Listed, Page};
 use super::super::task::{IdempotencyKey, Task, TaskId};
@@ -128,7 +128,7 @@ fn used(
         "SELECT task, fingerprint FROM idempotency WHERE key = ?1 AND created_at >= ?2",
     )?;
     let used = |row: &Row<'_>| Ok(Use { task: TaskId(row.get(0)?), fingerprint: row.get(1)? });
-    statement.query_row(params![key.as_str(), oldest(now)], used).optional()
+    statement.query_row(params![key.as_str(), oldest_use(now)], used).optional()
 }
 
 pub(super) fn remember(
@@ -146,13 +146,13 @@ pub(super) fn remember(
     Ok(())
 }
 
-/// The keys that are remembered since `oldest` or later.
-pub(super) fn keys(connection: &Connection, oldest: Duration) -> rusqlite::Result<Vec<Remembered>> {
+/// The keys that are remembered at `now`.
+pub(super) fn keys(connection: &Connection, now: Duration) -> rusqlite::Result<Vec<Remembered>> {
     let mut statement = connection.prepare(
         "SELECT key, task, fingerprint, created_at FROM idempotency
          WHERE created_at >= ?1 ORDER BY created_at",
     )?;
-    let mut rows = statement.query([milliseconds(oldest)])?;
+    let mut rows = statement.query([oldest_use(now)])?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
         let key: String = row.get(0)?;
@@ -173,12 +173,8 @@ fn forget(connection: &Connection, count: usize, now: Duration) -> rusqlite::Res
         "DELETE FROM idempotency WHERE key IN (
              SELECT key FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
     )?;
-    statement.execute(params![oldest(now), count as i64])?;
+    statement.execute(params![oldest_use(now), count as i64])?;
     Ok(())
-}
-
-fn oldest(now: Duration) -> i64 {
-    milliseconds(now.saturating_sub(KEY_LIFETIME))
 }
 
 fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
@@ -194,8 +190,4 @@ fn task(row: &Row<'_>) -> rusqlite::Result<Task> {
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Duration> {
     row.get(column).map(|since_1970: i64| Duration::from_millis(since_1970.unsigned_abs()))
-}
-
-fn milliseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

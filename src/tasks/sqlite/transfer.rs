@@ -4,7 +4,6 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::super::change::KEY_LIFETIME;
 use super::super::store::Page;
 use super::super::task::{Task, TaskId};
 use super::super::transfer::{PAGE, Remembered, Rest};
@@ -40,8 +39,8 @@ impl Source {
     }
 
     pub(in crate::tasks) fn rest(&self) -> rusqlite::Result<Rest> {
-        let oldest = clock::wall_milliseconds().saturating_sub(KEY_LIFETIME);
-        let (last, keys) = (statements::last(&self.0)?, statements::keys(&self.0, oldest)?);
+        let last = statements::last(&self.0)?;
+        let keys = statements::keys(&self.0, clock::wall_milliseconds())?;
         Ok(Rest { last, keys })
     }
 }
