@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::histogram::{Distribution, Histogram, Took};
 
 /// Classes of status, of which the first is never a final one: 2xx is `[2]`.
-const CLASSES: usize = 6;
+pub const CLASSES: usize = 6;
 
 /// The counters of a slot. They outlive its instances, so that replacing one neither loses counts
 /// nor makes new ones.
@@ -69,7 +69,9 @@ impl Account {
 }
 
 /// Where answers of a status are counted.
-pub(super) fn class_of(status: u16) -> usize {
+#[inline]
+#[must_use]
+pub fn class_of(status: u16) -> usize {
     usize::from(status / 100).min(CLASSES - 1)
 }
 

@@ -12,7 +12,7 @@ mod histogram;
 mod history;
 mod pace;
 
-pub use account::{Account, Tallied};
+pub use account::{Account, CLASSES, Tallied, class_of};
 pub use bounds::{BOUNDS, is_exported};
 pub use cell::Cell;
 pub use histogram::{Distribution, Histogram, Took};

@@ -1,6 +1,6 @@
 //! What each thread has counted. One writer per cell, so counting is a plain load and store.
 
-use crate::metrics::{Cell, Distribution, Histogram, Reading, Took};
+use crate::metrics::{CLASSES, Cell, Distribution, Histogram, Reading, Took, class_of};
 use std::sync::Arc;
 
 /// Sums over all threads, since the engine started.
@@ -9,7 +9,7 @@ pub struct Counters {
     /// Request heads that were accepted.
     pub requests: u64,
     /// Answers by class: 2xx is `answers[2]`, whoever gave them; 1xx are not final, so never here.
-    pub answers: [u64; 6],
+    pub answers: [u64; CLASSES],
     /// Tries after the first, of all requests.
     pub retries: u64,
     /// Requests that had to wait for an endpoint.
@@ -94,7 +94,7 @@ pub(super) enum Count {
 }
 
 const ANSWERS: usize = Count::Answers as usize;
-const CELLS: usize = ANSWERS + 6;
+const CELLS: usize = ANSWERS + CLASSES;
 
 /// One thread's cells.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Tally {
     }
 
     pub(super) fn add_answer(&self, status: u16) {
-        self.bump(ANSWERS + usize::from(status / 100).min(5), 1);
+        self.bump(ANSWERS + class_of(status), 1);
     }
 
     /// The answer's first bytes took so long, and its last ones, if they did not go out together.
