@@ -207,6 +207,7 @@ impl File {
         shown.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
     }
 
+    /// The same as a file.
     fn filled_in(&self) -> Self {
         let mut effective = self.clone();
         effective.backend = backend::shown(&self.backend);

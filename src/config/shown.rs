@@ -1,5 +1,7 @@
 //! The configuration for people to read: every key with its value, what was changed, and no secret.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use super::File;
@@ -36,8 +38,7 @@ impl File {
     pub fn shown(&self) -> Vec<Shown> {
         let defaults = flat(&Self::default());
         let shown = flat(self).into_iter().map(|(key, value)| {
-            let is_default =
-                defaults.iter().any(|default| *default == (key.clone(), value.clone()));
+            let is_default = defaults.get(&key) == Some(&value);
             let origin = if is_default { Origin::Default } else { Origin::Chosen };
             Shown { key, value: hide(value).to_string(), origin }
         });
@@ -46,8 +47,8 @@ impl File {
 }
 
 /// The keys with their sections, and their values. What cannot be written has none.
-fn flat(file: &File) -> Vec<(String, Value)> {
-    let table: Table = toml::from_str(&file.effective()).unwrap_or_default();
+fn flat(file: &File) -> BTreeMap<String, Value> {
+    let table = Table::try_from(file.filled_in()).unwrap_or_default();
     let flat = table.into_iter().flat_map(|(name, value)| match value {
         Value::Table(section) => {
             let inside = section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value));
