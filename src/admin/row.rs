@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::address::Address;
 use crate::clock::Instant;
-use crate::controller::{self, Beat};
+use crate::controller::{self, Beat, probe_name};
 use crate::fleet::{Finding, Reason};
 
 /// What takes traffic, in the words of [`Row::state`].
@@ -116,17 +116,17 @@ impl Occupant {
 
 impl LastProbe {
     fn new(beat: Beat, now: Instant) -> Self {
-        let (finding, status) = match beat.finding {
-            Finding::Well => ("well", None),
-            Finding::Shedding => ("shedding", None),
-            Finding::Refused => ("refused", None),
-            Finding::TimedOut => ("timed_out", None),
+        let status = match beat.finding {
             // 0 stands for an answer that was not understood.
-            Finding::Failed(0) => ("failed", None),
-            Finding::Failed(status) => ("failed", Some(status)),
+            Finding::Failed(status) if status != 0 => Some(status),
+            Finding::Failed(_)
+            | Finding::Well
+            | Finding::Shedding
+            | Finding::Refused
+            | Finding::TimedOut => None,
         };
         Self {
-            finding: finding.to_owned(),
+            finding: probe_name(beat.finding).to_owned(),
             status,
             took_ms: seconds(beat.took * 1000),
             ago_seconds: seconds(now.since(beat.at)),
