@@ -35,14 +35,20 @@ fn until_parked(proxy: &Proxy, count: u64) {
     until("it is parked", || proxy.counters().parked == count);
 }
 
-/// A client that has been answered once and is parked now, and its server.
-fn parked(proxy: &Proxy, origin: &Origin) -> (Wire, Wire) {
-    let mut client = proxy.client();
+/// Asks for the first time, which opens a connection to the server: that one is returned.
+fn ask_first(client: &mut Wire, origin: &Origin) -> Wire {
     client.send(GET);
     let mut server = origin.accept();
     server.head();
     server.send(OK);
-    client.answer();
+    assert_eq!(client.answer().1, "ok");
+    server
+}
+
+/// A client that has been answered once and is parked now, and its server.
+fn parked(proxy: &Proxy, origin: &Origin) -> (Wire, Wire) {
+    let mut client = proxy.client();
+    let server = ask_first(&mut client, origin);
     until_parked(proxy, 1);
     (client, server)
 }
@@ -69,11 +75,7 @@ fn a_client_that_says_nothing_at_first_is_parked_at_once() {
     let proxy = Proxy::start(Settings { timeouts: never, ..settings() }, &[origin.address()]);
     let mut client = proxy.client();
     until_parked(&proxy, 1);
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
+    ask_first(&mut client, &origin);
 }
 
 #[test]
