@@ -14,14 +14,11 @@ use utoipa::ToSchema;
 
 use crate::clock;
 use crate::controller::Accounts;
-use crate::metrics::{History, HistoryView, Pace, Paces, Step};
+use crate::metrics::{History, HistoryView, OTHERS, Pace, Paces, Step};
 use crate::proxy::Meter;
 
 /// How often it looks: the length of the history's shortest step.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What the slots that have no account of their own are called.
-pub const OTHERS: &str = "others";
 
 /// Looks at the counters.
 #[derive(Debug)]

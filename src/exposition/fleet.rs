@@ -8,10 +8,7 @@ use super::text::Text;
 use crate::controller::{Accounts, Counts, Ending, PROBE_NAMES, Row, Status, Verb};
 use crate::fleet::{Group, Operation, Phase, Slot};
 use crate::incidents::{Cause, Outcome};
-use crate::metrics::{SLOTS_MAX, Tallied};
-
-/// What the slots that have no account of their own are called.
-const OTHERS: &str = "others";
+use crate::metrics::{OTHERS, SLOTS_MAX, Tallied};
 
 const GROUPS: [Group; 2] = [Group::Instances, Group::Backend];
 

@@ -8,10 +8,10 @@ use crate::proxy::{Counters, Levels, Meter};
 pub(super) const CLASSES: [(usize, &str); 4] = [(2, "2xx"), (3, "3xx"), (4, "4xx"), (5, "5xx")];
 
 pub(super) fn expose(text: &mut Text, role: &'static str, meter: &Meter) {
-    let counters = meter.read();
+    let (counters, levels) = (meter.read(), meter.levels());
     expose_requests(text, role, (meter, &counters));
-    expose_trouble(text, role, (&counters, meter.levels()));
-    expose_connections(text, role, (&counters, meter.levels()));
+    expose_trouble(text, role, (&counters, levels));
+    expose_connections(text, role, (&counters, levels));
 }
 
 fn expose_requests(text: &mut Text, role: &str, (meter, counters): (&Meter, &Counters)) {

@@ -19,4 +19,4 @@ pub use histogram::{Distribution, Histogram, Took};
 pub use history::{
     Class, History, HistoryView, MINUTES_MAX, Period, Reading, SECONDS_MAX, Step, Traffic,
 };
-pub use pace::{PACE_SECONDS, Pace, Paces, SLOTS_MAX};
+pub use pace::{OTHERS, PACE_SECONDS, Pace, Paces, SLOTS_MAX};

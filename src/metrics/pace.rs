@@ -16,6 +16,9 @@ pub const PACE_SECONDS: usize = 10;
 /// 1.8 MB at most.
 pub const SLOTS_MAX: usize = 256;
 
+/// What the slots that have no account of their own are called.
+pub const OTHERS: &str = "others";
+
 /// How fast a slot works. Fields are added, never renamed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Pace {
