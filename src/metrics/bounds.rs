@@ -4,9 +4,13 @@
 //! Ten to a decade, at the numbers that people set their targets at: a percentile read from them
 //! is at most a quarter off. Those that are exported are three of the ten.
 
+/// How many bounds there are. The sizes of arrays are made of it and not of `BOUNDS.len()`, which the
+/// compiler would have to compute the bounds for while it checks types: optimized, it cannot.
+pub(super) const BOUNDS_COUNT: usize = 71;
+
 /// The upper bounds, in nanoseconds: from 10 µs, which no request through a proxy is faster than,
 /// to 100 s, which is more than a request may take by default (`proxy.total_timeout`).
-pub const BOUNDS: [u64; 71] = bounds();
+pub const BOUNDS: [u64; BOUNDS_COUNT] = bounds();
 
 /// A decade, in twentieths.
 const DECADE: [u64; 10] = [20, 25, 32, 40, 50, 63, 80, 100, 126, 160];
@@ -39,8 +43,8 @@ pub(super) fn bucket(nanos: u64) -> usize {
     bucket
 }
 
-const fn bounds() -> [u64; 71] {
-    let mut bounds = [0; 71];
+const fn bounds() -> [u64; BOUNDS_COUNT] {
+    let mut bounds = [0; BOUNDS_COUNT];
     let (mut index, mut scale) = (0, FIRST);
     while index < bounds.len() {
         bounds[index] = DECADE[index % 10] * scale;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::bounds::{BOUNDS, bucket};
+use super::bounds::{BOUNDS, BOUNDS_COUNT, bucket};
 use super::cell::Cell;
 
 /// One bucket for each bound, and one for what is above the last.
-const BUCKETS: usize = BOUNDS.len() + 1;
+const BUCKETS: usize = BOUNDS_COUNT + 1;
 
 /// How long something took, ready to be counted in more than one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
