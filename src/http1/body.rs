@@ -75,6 +75,26 @@ impl Body {
         }
     }
 
+    /// What is left of a body whose length is known. Nothing is, of any other.
+    #[must_use]
+    pub const fn length_left(&self) -> u64 {
+        match &self.0 {
+            State::Length { left } => *left,
+            State::Chunked(_) | State::UntilClose | State::Done => 0,
+        }
+    }
+
+    /// So much of a body whose length is known went by without being looked at; no more than
+    /// [`Body::length_left`].
+    pub const fn skip(&mut self, count: u64) {
+        if let State::Length { left } = &mut self.0 {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                self.0 = State::Done;
+            }
+        }
+    }
+
     /// The sender closed its side. That ends a body without a framing of its own.
     ///
     /// # Errors

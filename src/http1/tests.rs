@@ -192,6 +192,20 @@ fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<Read, Refusal> {
 }
 
 #[test]
+fn a_part_that_goes_by_unseen_counts_towards_the_length() {
+    let mut body = Body::new(Framing::Length(5), &Limits::default());
+    body.skip(2);
+    assert_eq!((body.length_left(), body.is_done()), (3, false));
+    assert_eq!(body.decode(&mut b"a".to_vec()).unwrap().consumed, 1);
+    assert_eq!(body.end_of_stream(), Err(Refusal::Truncated));
+    body.skip(2);
+    assert_eq!((body.length_left(), body.is_done()), (0, true));
+    for framing in [Framing::Empty, Framing::Chunked, Framing::UntilClose] {
+        assert_eq!(Body::new(framing, &Limits::default()).length_left(), 0, "{framing:?}");
+    }
+}
+
+#[test]
 fn chunks_that_are_ambiguous_are_refused() {
     for text in [
         "0x5\r\nhello\r\n0\r\n\r\n",

@@ -1,12 +1,14 @@
 //! The answer's body on its way to the client.
 
 use std::io::ErrorKind;
+use std::pin::pin;
 
 use super::access_log::Notes;
 use super::answering::Answer;
 use super::client::Client;
 use super::io;
 use super::pace::Pace;
+use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::upload::frame;
@@ -24,6 +26,8 @@ pub(super) struct Download<'a> {
     next: Piece,
     /// How much of that the client's system has taken.
     written: usize,
+    /// What the rest of a large one goes through, once there is nothing else to send.
+    pipe: Option<Box<Pipe>>,
     notes: &'a mut Notes,
 }
 
@@ -36,6 +40,16 @@ pub(super) enum Cut {
     Slow,
     /// The endpoint stopped in the middle of it.
     Endpoint,
+}
+
+impl Cut {
+    /// Nothing more can be written to the client.
+    fn of_client(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::TimedOut => Self::Slow,
+            _ => Self::Client,
+        }
+    }
 }
 
 /// What goes to the client next.
@@ -69,7 +83,8 @@ impl<'a> Download<'a> {
         let mut body = http1::Body::new(answer.space.head.framing(), limits);
         // Head and body together: most answers are one write.
         let next = Piece::Framed(absorb(&mut body, &mut answer, delivery)?);
-        Ok(Self { thread, answer, body, framing: delivery, pace, next, written: 0, notes })
+        let (framing, written, pipe) = (delivery, 0, None);
+        Ok(Self { thread, answer, body, framing, pace, next, written, pipe, notes })
     }
 
     /// Sends what has come, as far as the client's system takes it at once: mostly all there is.
@@ -88,24 +103,67 @@ impl<'a> Download<'a> {
 
     /// Relays the rest, reading from the endpoint as the client takes it.
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
-        let stall = self.thread.settings.timeouts.stall;
         let mut stint = Stint::default();
         loop {
             self.send(client).await?;
+            self.pass_on(client).await?;
             if self.body.is_done() {
                 return Ok(());
             }
             stint.rest().await;
-            let (blocks, buffer) = (&self.thread.blocks, &mut self.answer.buffer);
-            let patience = (&client.alarm, stall);
-            let read = io::read_within(patience, blocks, link.stream(), buffer).await;
-            let count = read.map_err(|_| Cut::Endpoint)?;
-            stint.moved(count);
-            match count {
-                0 => self.end()?,
-                _ => self.next = self.piece()?,
-            }
+            stint.moved(match self.fill(client, link).await? {
+                Some(count) => count,
+                None => self.read(client, link).await?,
+            });
         }
+    }
+
+    /// Reads the next piece.
+    async fn read(&mut self, client: &Client, link: &Link) -> Result<usize, Cut> {
+        let (blocks, buffer) = (&self.thread.blocks, &mut self.answer.buffer);
+        let patience = (&client.alarm, self.thread.settings.timeouts.stall);
+        let read = io::read_within(patience, blocks, link.stream(), buffer).await;
+        let count = read.map_err(|_| Cut::Endpoint)?;
+        match count {
+            0 => self.end()?,
+            _ => self.next = self.piece()?,
+        }
+        Ok(count)
+    }
+
+    /// Takes the next piece into a pipe, if it is worth one and there is one.
+    async fn fill(&mut self, client: &Client, link: &Link) -> Result<Option<usize>, Cut> {
+        let (left, pipes) = (self.body.length_left(), &self.thread.pipes);
+        let is_copied = self.framing == Framing::Chunked || !self.answer.buffer.is_empty();
+        if self.pipe.is_none() && left >= pipes::WORTHWHILE && !is_copied {
+            self.pipe = pipes.take();
+        }
+        let Some(pipe) = &mut self.pipe else { return Ok(None) };
+        let stall = self.thread.settings.timeouts.stall;
+        let filled = client.alarm.within(stall, pin!(pipe.fill(link.stream(), left))).await;
+        match filled.unwrap_or(Err(ErrorKind::TimedOut.into())) {
+            Ok(count @ 1..) => {
+                self.body.skip(count as u64);
+                Ok(Some(count))
+            }
+            Err(error) if pipes.is_refused(&error) => {
+                self.pipe = None;
+                Ok(None)
+            }
+            Ok(0) | Err(_) => Err(Cut::Endpoint),
+        }
+    }
+
+    /// Sends what is in the pipe.
+    async fn pass_on(&mut self, client: &Client) -> Result<(), Cut> {
+        let Self { pipe: Some(pipe), pace, answer, notes, .. } = self else { return Ok(()) };
+        while !pipe.is_empty() {
+            let drained = pin!(pipe.drain(&client.stream));
+            let drained = io::in_step((&client.alarm, pace), drained).await;
+            let count = drained.map_err(Cut::of_client)?;
+            notes.note_sent(answer.space.head.status(), count as u64);
+        }
+        Ok(())
     }
 
     /// Whether the endpoint sent more than its answer.
@@ -115,6 +173,9 @@ impl<'a> Download<'a> {
 
     /// Gives back what the answer needed.
     pub(super) fn part(self) {
+        if let Some(pipe) = self.pipe {
+            self.thread.pipes.give(pipe);
+        }
         self.answer.part(self.thread);
     }
 
@@ -123,11 +184,7 @@ impl<'a> Download<'a> {
             let Self { answer, next, written, pace, .. } = self;
             let rest = &next.bytes(answer)[*written..];
             let written = io::write_at((&client.alarm, pace), &client.stream, rest).await;
-            let count = written.map_err(|error| match error.kind() {
-                ErrorKind::TimedOut => Cut::Slow,
-                _ => Cut::Client,
-            })?;
-            self.moved(count);
+            self.moved(written.map_err(Cut::of_client)?);
         }
         Ok(())
     }

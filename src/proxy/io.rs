@@ -161,7 +161,7 @@ pub(super) async fn write_at(
 
 /// Waits for a client as long as its pace allows. What is ready at once costs neither a timer nor
 /// a look at the clock.
-async fn in_step<F: Future<Output = io::Result<usize>>>(
+pub(super) async fn in_step<F: Future<Output = io::Result<usize>>>(
     (alarm, pace): (&Alarm, &mut Pace),
     mut work: Pin<&mut F>,
 ) -> io::Result<usize> {

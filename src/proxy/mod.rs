@@ -29,6 +29,7 @@ mod networks;
 mod pace;
 mod parking;
 mod per_client;
+mod pipes;
 mod problem;
 mod record;
 mod refuse;

@@ -2,8 +2,9 @@
 
 use tokio::task::yield_now;
 
-/// What one body may move before the others have their turn: some tens of microseconds, which
-/// nobody notices, and so much that the turns cost nothing that can be measured.
+/// What one body may move before the others have their turn: some tens of microseconds, copied or
+/// through a pipe, which nobody notices, and so much that the turns cost nothing that can be
+/// measured.
 const BYTES_MAX: usize = 64 * 1024;
 
 /// What one body has moved while nobody else had a turn. Both of its sides may be so fast that

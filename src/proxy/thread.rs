@@ -19,6 +19,7 @@ use super::failures::{Failures, Subject};
 use super::pace::Pace;
 use super::parking::Parking;
 use super::per_client::PerClient;
+use super::pipes::Pipes;
 use super::report::{Failure, Report};
 use super::settings::{Settings, Timeouts};
 use super::snapshot::{Leaving, Snapshot};
@@ -65,6 +66,8 @@ pub(super) struct Thread {
     pub(super) blocks: Stock<Block>,
     pub(super) requests: Stock<Box<RequestSpace>>,
     pub(super) answers: Stock<Box<AnswerSpace>>,
+    /// What large bodies go through.
+    pub(super) pipes: Pipes,
     budget: RefCell<Budget>,
     held: Cell<Held>,
     random: RefCell<fastrand::Rng>,
@@ -119,6 +122,7 @@ impl Thread {
             blocks: Stock::default(),
             requests: Stock::default(),
             answers: Stock::default(),
+            pipes: Pipes::default(),
             budget: RefCell::new(budget),
             held: Cell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use super::buffer::Buffer;
@@ -9,6 +10,7 @@ use super::client::Client;
 use super::error::{Error, Kind};
 use super::io;
 use super::pace::Pace;
+use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::upstream::Link;
@@ -35,6 +37,8 @@ pub(super) struct Upload<'a> {
     replay: pool::Body,
     /// How slowly the client may send.
     pace: Pace,
+    /// What the rest of a large body goes through that need not be kept: after `outbound`.
+    pipe: Option<Box<Pipe>>,
 }
 
 /// Why sending stopped.
@@ -78,6 +82,7 @@ impl<'a> Upload<'a> {
             total,
             replay: pool::Body::Replayable,
             pace,
+            pipe: None,
         };
         if !upload.body.is_done() {
             upload.absorb()?;
@@ -139,7 +144,7 @@ impl<'a> Upload<'a> {
 
     /// Whether the whole request was written.
     pub(super) fn is_done(&self) -> bool {
-        self.body.is_done() && self.written == self.outbound.len()
+        self.body.is_done() && self.written == self.outbound.len() && self.pipe.is_none()
     }
 
     /// Whether the client has sent its whole request.
@@ -172,6 +177,16 @@ impl<'a> Upload<'a> {
             let written = io::write(patience, link.stream(), rest).await;
             self.moved(written.map_err(|_| Stopped::Endpoint)?);
         }
+        if let Some(pipe) = &mut self.pipe {
+            while !pipe.is_empty() {
+                let drained =
+                    client.alarm.within(patience.1, pin!(pipe.drain(link.stream()))).await;
+                drained.ok().and_then(Result::ok).ok_or(Stopped::Endpoint)?;
+            }
+            if self.body.is_done() {
+                self.pipe.take().into_iter().for_each(|pipe| self.thread.pipes.give(pipe));
+            }
+        }
         Ok(())
     }
 
@@ -193,14 +208,40 @@ impl<'a> Upload<'a> {
     }
 
     async fn read(&mut self, client: &Client) -> Result<usize, Error> {
+        if let Some(count) = self.fill(client).await? {
+            return Ok(count);
+        }
         let (blocks, pace) = (&self.thread.blocks, (&client.alarm, &mut self.pace));
         match io::read_at(pace, blocks, &client.stream, self.inbound).await {
             Ok(0) => Err(Error::downstream(Kind::Gone)),
             Ok(count) => self.absorb().map(|()| count),
-            Err(error) if error.kind() == ErrorKind::TimedOut => {
-                Err(Error::downstream(Kind::SlowBody))
+            Err(error) => Err(of_client(&error)),
+        }
+    }
+
+    /// Takes the next piece of the body into a pipe, if it need not be kept, is worth one, and
+    /// there is one.
+    async fn fill(&mut self, client: &Client) -> Result<Option<usize>, Error> {
+        let (left, pipes) = (self.body.length_left(), &self.thread.pipes);
+        let is_copied = self.replay == pool::Body::Replayable || !self.inbound.is_empty();
+        if self.pipe.is_none() && left >= pipes::WORTHWHILE && !is_copied {
+            self.pipe = pipes.take();
+        }
+        let Some(pipe) = &mut self.pipe else { return Ok(None) };
+        let pace = (&client.alarm, &mut self.pace);
+        let filled = io::in_step(pace, pin!(pipe.fill(&client.stream, left))).await;
+        match filled {
+            Ok(0) => Err(Error::downstream(Kind::Gone)),
+            Ok(count) => {
+                self.body.skip(count as u64);
+                *self.total += count as u64;
+                Ok(Some(count))
             }
-            Err(_) => Err(Error::downstream(Kind::Gone)),
+            Err(error) if pipes.is_refused(&error) => {
+                self.pipe = None;
+                Ok(None)
+            }
+            Err(error) => Err(of_client(&error)),
         }
     }
 
@@ -220,6 +261,14 @@ impl<'a> Upload<'a> {
         self.inbound.consume(decoded.consumed);
         Ok(())
     }
+}
+
+/// Nothing more can be read from the client.
+fn of_client(error: &std::io::Error) -> Error {
+    Error::downstream(match error.kind() {
+        ErrorKind::TimedOut => Kind::SlowBody,
+        _ => Kind::Gone,
+    })
 }
 
 /// Appends a piece of a body, as a chunk if need be. An empty chunk would be the last one.

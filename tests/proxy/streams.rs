@@ -1,5 +1,6 @@
 //! Bodies larger than any buffer: they flow, and nobody hoards them.
 
+use std::ops::Range;
 use std::thread;
 
 use super::world::{GET, Origin, Proxy, Wire, field, settings, status, until};
@@ -8,13 +9,28 @@ use super::world::{GET, Origin, Proxy, Wire, field, settings, status, until};
 const LARGE: usize = 64 * 1024 * 1024;
 const PIECE: usize = 64 * 1024;
 
+/// What a large body consists of: no two neighbours are alike, nor shifted against each other, so
+/// that nothing can be lost, doubled or exchanged unnoticed.
+fn piece(number: usize) -> String {
+    format!("{number:08x}").repeat(PIECE / 8)
+}
+
 fn send_large(wire: &mut Wire) {
-    let piece = vec![b'x'; PIECE];
-    (0..LARGE / PIECE).for_each(|_| wire.send(&piece));
+    send_pieces(wire, 0..LARGE / PIECE);
+}
+
+fn send_pieces(wire: &mut Wire, numbers: Range<usize>) {
+    numbers.for_each(|number| wire.send(piece(number)));
 }
 
 fn read_large(wire: &mut Wire) {
-    (0..LARGE / PIECE).for_each(|_| assert!(wire.body(PIECE).bytes().all(|byte| byte == b'x')));
+    read_pieces(wire, 0..LARGE / PIECE);
+}
+
+fn read_pieces(wire: &mut Wire, numbers: Range<usize>) {
+    for number in numbers {
+        assert!(wire.body(PIECE) == piece(number), "piece {number} is another");
+    }
 }
 
 #[test]
@@ -49,6 +65,49 @@ fn a_large_answer_arrives_whole() {
     client.head();
     read_large(&mut client);
     sending.join().unwrap();
+}
+
+#[test]
+fn a_large_request_that_is_answered_on_the_way_arrives_whole_all_the_same() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let (mut client, half) = (proxy.client(), LARGE / PIECE / 2);
+    client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\n\r\n"));
+    let mut server = origin.accept();
+    server.head();
+    let sending = thread::spawn(move || {
+        send_large(&mut client);
+        client
+    });
+    read_pieces(&mut server, 0..half);
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    read_pieces(&mut server, half..LARGE / PIECE);
+    server.send("cd");
+    assert_eq!(sending.join().unwrap().answer().1, "abcd");
+}
+
+#[test]
+fn what_follows_a_large_answer_is_not_taken_for_the_next_one() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    let sending = thread::spawn(move || {
+        server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
+        send_large(&mut server);
+        server.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+        server
+    });
+    client.head();
+    read_large(&mut client);
+    let _open = sending.join().unwrap();
+    client.send(GET);
+    let mut other = origin.accept();
+    other.head();
+    other.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+    assert_eq!(client.answer().1, "good");
 }
 
 #[test]
@@ -100,22 +159,19 @@ fn a_client_that_does_not_read_stops_its_endpoint() {
     let mut server = origin.accept();
     server.head();
     server.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n"));
-    let piece = vec![b'x'; PIECE];
+    let all: String = (0..LARGE / PIECE).map(piece).collect();
     // It is full when nothing fits any more, however often one looks.
     let mut sent = 0;
     let mut looks_without_room = 0;
     until("the engine stops reading", || {
-        let more = server.send_until_full(&piece, LARGE - sent);
+        let next = &all.as_bytes()[sent..(sent + PIECE).min(LARGE)];
+        let more = server.send_until_full(next, 1);
         sent += more;
         looks_without_room = if more == 0 { looks_without_room + 1 } else { 0 };
         looks_without_room == 100
     });
     assert!(sent < LARGE / 2, "{sent} bytes were taken for a client that reads nothing");
-    let rest = LARGE - sent;
-    let sending = thread::spawn(move || {
-        let piece = vec![b'x'; rest];
-        server.send(piece);
-    });
+    let sending = thread::spawn(move || server.send(&all[sent..]));
     client.head();
     read_large(&mut client);
     sending.join().unwrap();
