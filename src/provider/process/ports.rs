@@ -12,25 +12,40 @@ use socket2::{Domain, Socket, Type};
 /// few services have their well-known port.
 const RANGE: Range<u16> = 20_000..32_000;
 
+/// How many ports the range has: 2, 3 and 5 are its only prime factors.
+const COUNT: u16 = RANGE.end - RANGE.start;
+
+/// A multiple of all prime factors of [`COUNT`].
+const PRIMES: u16 = 2 * 3 * 5;
+
 /// Goes round the range, so that the port of an instance that ended rests as long as possible:
 /// a client with an old address then meets nobody, rather than a stranger.
+///
+/// It takes strides of its own length. With strides of one, a fleet that starts among another's
+/// ports would pass them all over and arrive where the other one is about to launch; side by side
+/// they would take the same ports, newborn after newborn.
 #[derive(Debug)]
 pub(super) struct Ports {
     next: u16,
+    stride: u16,
 }
 
 impl Ports {
-    /// Starts anywhere in the range, so that two fleets on one machine rarely meet.
+    /// Starts anywhere in the range and with any stride, so that two fleets on one machine rarely
+    /// meet, and part when they do.
     pub(super) fn starting_at(draw: u64) -> Self {
-        let offset = draw % u64::from(RANGE.end - RANGE.start);
-        Self { next: RANGE.start + u16::try_from(offset).expect("an offset within the range") }
+        let (offset, rest) = (draw % u64::from(COUNT), draw / u64::from(COUNT));
+        // One more than a multiple of all prime factors shares none with the length of the range,
+        // so that a round comes to every port.
+        let stride = rest % u64::from(COUNT / PRIMES) * u64::from(PRIMES) + 1;
+        let small = |number| u16::try_from(number).expect("a number below the length of the range");
+        Self { next: RANGE.start + small(offset), stride: small(stride) }
     }
 
     /// The next port that nobody listens on and that is not `used`; takes it into `used`.
     pub(super) fn take(&mut self, used: &mut BTreeSet<u16>) -> Option<SocketAddr> {
         for _ in RANGE {
-            let port = self.next;
-            self.next = if port + 1 < RANGE.end { port + 1 } else { RANGE.start };
+            let port = self.step();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             if !used.contains(&port) && is_free(address).is_ok() {
                 used.insert(port);
@@ -38,6 +53,13 @@ impl Ports {
             }
         }
         None
+    }
+
+    /// Where it stands, before it goes on.
+    fn step(&mut self) -> u16 {
+        let port = self.next;
+        self.next = RANGE.start + (port - RANGE.start + self.stride) % COUNT;
+        port
     }
 }
 
@@ -55,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_port_is_given_once_and_stays_in_the_range() {
-        let mut ports = Ports::starting_at(u64::from(RANGE.end - RANGE.start) - 1);
+        let mut ports = Ports::starting_at(u64::from(COUNT) - 1);
         let mut used = BTreeSet::new();
         let taken: Vec<_> = (0..8).map(|_| ports.take(&mut used).unwrap()).collect();
         assert_eq!(used.len(), 8, "{taken:?}");
@@ -67,8 +89,25 @@ mod tests {
         let mut ports = Ports::starting_at(77);
         let first = ports.take(&mut BTreeSet::new()).unwrap();
         let _listener = TcpListener::bind(first).unwrap();
-        let again = Ports { next: first.port() }.take(&mut BTreeSet::new()).unwrap();
+        let again = Ports { next: first.port(), stride: 1 }.take(&mut BTreeSet::new()).unwrap();
         assert_ne!(again, first);
+    }
+
+    #[test]
+    fn a_round_comes_to_every_port_whatever_the_stride() {
+        let count = u64::from(COUNT);
+        for draw in [0, 1, count, count * 399, u64::MAX] {
+            let mut ports = Ports::starting_at(draw);
+            let met: BTreeSet<u16> = RANGE.map(|_| ports.step()).collect();
+            assert_eq!(met, RANGE.collect(), "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn two_fleets_that_meet_part() {
+        let [mut one, mut other] = [0, u64::from(COUNT)].map(Ports::starting_at);
+        assert_eq!(one.step(), other.step());
+        assert_ne!(one.step(), other.step());
     }
 
     #[test]
