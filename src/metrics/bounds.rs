@@ -4,8 +4,8 @@
 //! Ten to a decade, at the numbers that people set their targets at: a percentile read from them
 //! is at most a quarter off. Those that are exported are three of the ten.
 
-/// How many bounds there are. The sizes of arrays are made of it and not of `BOUNDS.len()`, which the
-/// compiler would have to compute the bounds for while it checks types: optimized, it cannot.
+/// How many bounds there are. The sizes of arrays are made of it and not of `BOUNDS.len()`, for
+/// which the compiler would have to compute the bounds while it checks types: optimized, it cannot.
 pub(super) const BOUNDS_COUNT: usize = 71;
 
 /// The upper bounds, in nanoseconds: from 10 µs, which no request through a proxy is faster than,

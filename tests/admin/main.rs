@@ -16,4 +16,7 @@ mod browser;
 mod contract;
 mod dashboard;
 mod events;
+#[path = "../support/schemathesis.rs"]
+mod schemathesis;
+#[path = "../support/tools.rs"]
 mod tools;

@@ -29,6 +29,7 @@ pub(crate) struct Postgres {
     binaries: PathBuf,
     folder: TempDir,
     settings: Vec<String>,
+    disk: Option<&'static str>,
     server: Option<Child>,
     pub(crate) port: u16,
 }
@@ -43,6 +44,23 @@ impl Postgres {
 
     /// The same with `settings` like `fsync=on`.
     pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
+        Self::start_on(None, settings)
+    }
+
+    /// The same with a disk of its own of that size, as `mount` understands it, which is not there
+    /// for anybody else: what is to be on it goes into the tablespace `disk`.
+    pub(crate) fn start_with_disk(size: &'static str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can make a small disk");
+            return None;
+        }
+        let postgres = Self::start_on(Some(size), &["fsync=off"])?;
+        let folder = postgres.disk();
+        postgres.sql(&format!("CREATE TABLESPACE disk LOCATION '{}'", folder.display()));
+        Some(postgres)
+    }
+
+    fn start_on(disk: Option<&'static str>, settings: &[&str]) -> Option<Self> {
         let Some(binaries) = binaries() else {
             eprintln!("skipped: it needs PostgreSQL (Debian's package `postgresql`)");
             return None;
@@ -51,7 +69,8 @@ impl Postgres {
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         copy(&template(&binaries), &folder.path().join("data"));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut postgres = Self { binaries, folder, settings, server: None, port: 0 };
+        fs::create_dir(folder.path().join("disk")).unwrap();
+        let mut postgres = Self { binaries, folder, settings, disk, server: None, port: 0 };
         let is_up = (0..TRIES).any(|_| {
             postgres.port = free_port();
             postgres.launch()
@@ -73,6 +92,20 @@ impl Postgres {
     /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Where its own disk is, if it has one, as only the server sees it.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// Makes its own disk larger or smaller.
+    pub(crate) fn resize_disk(&self, size: &str) {
+        let pid = self.server.as_ref().unwrap().id().to_string();
+        let remount = format!("mount -o remount,size={size} '{}'", self.disk().display());
+        let output =
+            Command::new("nsenter").args(["-t", &pid, "-m", "sh", "-ec", &remount]).output();
+        done(&output.unwrap(), &remount);
     }
 
     /// Runs SQL in the database `tasks` and returns what it prints.
@@ -102,7 +135,7 @@ impl Postgres {
     /// Starts the server. False: it ended at once; the port may be taken.
     fn launch(&mut self) -> bool {
         let data = self.data();
-        let mut command = unprivileged(&self.binaries.join("postgres"));
+        let mut command = self.on_its_disk(unprivileged(&self.binaries.join("postgres")));
         command.arg("-D").arg(&data).args(["-p", &self.port.to_string()]);
         for setting in
             ["listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=32MB"]
@@ -124,6 +157,20 @@ impl Postgres {
             thread::park_timeout(LOOK_PAUSE);
         }
         panic!("PostgreSQL is not ready in time: {}", self.log());
+    }
+
+    /// The command in a mount namespace with its own disk, if it has one.
+    fn on_its_disk(&self, command: Command) -> Command {
+        let Some(size) = self.disk else { return command };
+        let disk = self.disk();
+        let mount = format!(
+            "mount -t tmpfs -o size={size},uid={UNPRIVILEGED},mode=700 tmpfs '{}'; exec \"$@\"",
+            disk.display()
+        );
+        let mut own = Command::new("unshare");
+        own.args(["--mount", "sh", "-ec", &mount, "sh"]);
+        own.arg(command.get_program()).args(command.get_args()).current_dir("/");
+        own
     }
 
     fn log(&self) -> String {

@@ -5,6 +5,7 @@
 mod client;
 mod client_faults;
 mod client_terminal;
+mod contract;
 mod database;
 mod durability;
 mod faults;
@@ -13,6 +14,11 @@ mod original;
 #[allow(dead_code, reason = "each binary of tests uses a part of it")]
 mod postgres;
 mod routes;
+#[path = "../support/schemathesis.rs"]
+mod schemathesis;
 mod store;
 mod support;
+#[path = "../support/tools.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
+mod tools;
 mod transfer;
