@@ -192,13 +192,14 @@ impl Session<'_> {
         let thread = self.thread;
         let begun = Exchange::begin(self, space);
         let mut exchange = begun.map_err(|error| (error, Persistence::Close))?;
-        match exchange.first_answer().await {
-            Ok((link, answer)) => exchange.deliver(link, answer).await,
-            Err(error) => {
-                thread.tally.total.add(Took::of(clock::now().since(exchange.begun)));
-                Err((error, exchange.rest()))
-            }
-        }
+        // Not matched on the spot: what a match looks at is kept for as long as its arms wait, and
+        // all that a request keeps has to fit what the allocator has at hand (1,032 bytes).
+        let answered = exchange.first_answer().await;
+        let (link, answer) = answered.map_err(|error| {
+            thread.tally.total.add(Took::of(clock::now().since(exchange.begun)));
+            (error, exchange.rest())
+        })?;
+        exchange.deliver(link, answer).await
     }
 }
 
@@ -235,13 +236,12 @@ impl<'a> Exchange<'a> {
                 continue;
             };
             self.notes.note_try(&upstream);
-            match self.attempt(upstream, &tries).await {
+            let fault = match self.attempt(upstream, &tries).await {
                 Ok(answered) => return Ok(answered),
                 Err(Setback::Final(error)) => return Err(error),
-                Err(Setback::Endpoint(fault)) => {
-                    Box::pin(tries.judge(self.client, fault, &mut self.upload, self.notes)).await?;
-                }
-            }
+                Err(Setback::Endpoint(fault)) => fault,
+            };
+            Box::pin(tries.judge(self.client, fault, &mut self.upload, self.notes)).await?;
         }
     }
 
