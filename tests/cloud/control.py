@@ -118,12 +118,15 @@ class Control:
         }
 
     def put_settings(self, _, order):
-        known = {"hidden_for", "behind", "profiles_unknown_for", "has_buckets", "delays"}
+        known = {"hidden_for", "behind", "profiles_unknown_for", "has_buckets"}
+        known |= {"has_firewalls", "delays"}
         if unknown := set(order) - known:
             raise ValueError(f"{unknown} is none of {known}")
         if unknown := set(order.get("delays", {})) - set(self.keeper.delays):
             raise ValueError(f"{unknown} is none of {set(self.keeper.delays)}")
         self.keeper.delays |= order.pop("delays", {})
+        self.keeper.has_firewalls |= order.pop("has_firewalls", False)
+        self.keeper.settle_firewalls()
         for key, value in order.items():
             setattr(self.cloud, key, value)
         return {}

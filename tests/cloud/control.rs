@@ -120,6 +120,8 @@ pub(crate) enum Setting {
     ProfilesUnknownFor(Duration),
     /// How old the states are that descriptions tell.
     Behind(Duration),
+    /// Security groups stop who may not connect, also to machines that are there already.
+    Firewalls,
     /// The API takes as many calls as are made.
     Unlimited,
 }
@@ -137,6 +139,7 @@ impl Setting {
                 json!({ "profiles_unknown_for": time.as_secs_f64() })
             }
             Self::Behind(time) => json!({ "behind": time.as_secs_f64() }),
+            Self::Firewalls => json!({ "has_firewalls": true }),
             Self::Unlimited => json!({ "has_buckets": false }),
         }
     }

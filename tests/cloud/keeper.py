@@ -8,6 +8,7 @@ import traceback
 from moto.sts import sts_backends
 
 import account
+import firewalls
 import metadata
 import volumes
 from machines import Machine
@@ -31,6 +32,8 @@ class Keeper:
         self.machines = {}
         self.devices = {}
         self.credentials = {}
+        # Whether security groups stop anybody.
+        self.has_firewalls = False
 
     def launched(self, instance):
         user_data = str(instance.user_data) if instance.user_data else ""
@@ -75,6 +78,17 @@ class Keeper:
         for machine, addresses in wanted:
             machine.set_public_addresses(addresses)
 
+    def settle_firewalls(self):
+        """Lets every machine be reached by whom the groups allow."""
+        if not self.has_firewalls:
+            return
+        with self.lock:
+            machines = list(self.machines.values())
+            others = [machine.instance for machine in machines]
+            wanted = [(one, firewalls.allowed(one.instance, others)) for one in machines]
+        for machine, rules in wanted:
+            machine.let_in(rules)
+
     def _start(self, instance):
         time.sleep(self.delays["pending"])
         with self.lock:
@@ -84,6 +98,7 @@ class Keeper:
             instance.running()
         machine.boot(lambda: self._values(instance), lambda: self._powered_off(instance))
         self.settle_addresses()
+        self.settle_firewalls()
 
     def _stop(self, instance):
         machine = self.machines[instance.id]

@@ -55,6 +55,8 @@ class Launches:
         """moto launches the smallest number, and outside of any subnet if none is named."""
         form = call.form
         form["MinCount"] = form.get("MaxCount", "1")
+        if not any("SecurityGroup" in key for key in form):
+            form["SecurityGroup.1"] = "default"
         is_placed = any(key.endswith("SubnetId") for key in form)
         if is_placed:
             return

@@ -13,6 +13,7 @@ import threading
 import kernel
 import metadata
 import network
+from firewalls import Firewall
 from machine import add_device
 
 FOLDER = "/run/cloud/machines"
@@ -39,6 +40,7 @@ class Machine:
         self.space = None
         self.first = None
         self.service = None
+        self.firewall = None
         self.is_over = False
 
     def boot(self, values, powered_off):
@@ -47,6 +49,7 @@ class Machine:
             if self.is_over or self.process:
                 return
             network.add_host(self.id, self.address)
+            self.firewall = Firewall(self.id)
             listener = kernel.listening_inside(network.path(self.id), metadata.ADDRESS)
             self.service = metadata.Server(listener, values)
             try:
@@ -105,6 +108,11 @@ class Machine:
     @property
     def is_up(self):
         return self.first is not None
+
+    def let_in(self, rules):
+        with self.lock:
+            if self.process:
+                self.firewall.set(rules)
 
     def attach(self, name, device):
         with self.lock:

@@ -54,9 +54,12 @@
 //!
 //! # What it is not
 //!
-//! Security groups and routes are kept and reported, but stop nobody; all hosts are on one wire.
-//! Policies are looked at for their actions only. Regions other than `us-east-1` have an API, and
-//! no machines' addresses of their own. `Force` does not detach what is mounted.
+//! Routes and network ACLs are kept and reported, and stop nobody: all hosts are on one wire.
+//! Security groups stop TCP that comes in, and only with [`Setting::Firewalls`], because the host
+//! [`Host::Balancer`] can be in no group: what is to reach machines from there has to be allowed by
+//! its address. Ports from 32768 on are always open. Policies are looked at for their actions only.
+//! Regions other than `us-east-1` have an API, and no machines' addresses of their own. `Force`
+//! does not detach what is mounted.
 //!
 //! Everything is in namespaces of the cloud's own, which the kernel ends when the test does,
 //! however that happens. Nothing is ever sent to one of these addresses from the machine's own

@@ -92,6 +92,11 @@ def remove_address(host, address):
     _ip(f"addr del {address}/32 dev eth0", host=host)
 
 
+def configure(host, commands):
+    """Commands of `ip`, as a batch has them."""
+    _ip(*commands, host=host)
+
+
 def _wire(host):
     return host.replace("-", "")[:_NAME_LENGTH_MAX]
 

@@ -30,8 +30,13 @@ ACCOUNT = "123456789012"
 # What an unsigned S3 call or a presigned one is: anything that is not of the other services.
 QUERY_SERVICES = ("ec2", "iam", "sts")
 
-# After these another machine may have a public address.
+# After these another machine may have a public address, or others may reach a machine.
 MOVING_ADDRESSES = ("AssociateAddress", "DisassociateAddress", "ReleaseAddress")
+MOVING_BORDERS = (
+    "AuthorizeSecurityGroupIngress",
+    "RevokeSecurityGroupIngress",
+    "ModifyInstanceAttribute",
+)
 
 # The calls that are remembered one by one; all of them are counted.
 CALLS_MAX = 10_000
@@ -154,6 +159,8 @@ class Cloud:
                     account.view = None
         if call.service == "ec2" and call.action in MOVING_ADDRESSES:
             self.keeper.settle_addresses()
+        if call.service == "ec2" and call.action in MOVING_BORDERS:
+            self.keeper.settle_firewalls()
         return respond
 
     def lag_of(self, call):
