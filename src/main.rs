@@ -8,7 +8,7 @@ use cloudaps::cli::{CheckArgs, Cli, Colours, Command, ForwardArgs, LogKind, Misu
 use cloudaps::config::{Config, File};
 use cloudaps::http1::Forwarding;
 use cloudaps::up::{self, Screen};
-use cloudaps::{admin, chaos, forwarder, manual, task_client, tasks};
+use cloudaps::{admin, chaos, forwarder, join, manual, task_client, tasks};
 use tracing_subscriber::EnvFilter;
 
 /// The exit code of a command that was called wrongly (`EX_USAGE` of sysexits.h).
@@ -41,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check(&args),
         Command::Forward(args) => forward(&args),
         Command::Tasks(args) => tasks::run(&args),
+        Command::Join(args) => join::run(&args),
         Command::Tarefa(args) => task_client::tarefa(args),
         Command::Task(args) => task_client::task(args),
         Command::Status(args) => Ok(admin::status(&args, colours)),

@@ -8,22 +8,15 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::address::Address;
+use crate::boot::INSTANCE_HEADER;
+use crate::exchange::{Answer, Failure, request, send};
 use crate::fleet::{Backends, Finding, Probe, Relays};
-
-/// No health check has more to say; a server that streams without end is cut off here.
-const ANSWER_MAX: usize = 64 * 1024;
 
 /// How to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,25 +26,22 @@ pub enum Check {
         /// Who must answer. An address can be reused, a name cannot.
         instance: String,
     },
-    /// Any server: an answer below 500 to a GET of this path is good.
-    Path(String),
-}
-
-/// A probe that did not get a usable answer.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("no connection")]
-    Connect(#[source] std::io::Error),
-    #[error("no answer")]
-    Exchange(#[source] hyper::Error),
-    #[error("an answer that is not understood")]
-    Answer,
+    /// Any server: an answer below 500 is good.
+    Path {
+        /// What is asked for with GET.
+        path: String,
+        /// Who must answer, if whoever does says who it is: our own task service does.
+        instance: String,
+    },
 }
 
 /// What a forwarder answers to `GET /health`.
 #[derive(Debug, Deserialize)]
 struct ControlAnswer {
     instance: Option<String>,
+    /// Its machine is about to be taken from us.
+    #[serde(default)]
+    leaving: bool,
     backends: Told,
     finishing: BTreeSet<SocketAddr>,
 }
@@ -68,14 +58,14 @@ struct Told {
 pub async fn probe(address: &Address, check: &Check, patience: Duration) -> Option<Probe> {
     let path = match check {
         Check::Control { .. } => "/health",
-        Check::Path(path) => path,
+        Check::Path { path, .. } => path,
     };
     let question = request((Method::GET, path), &address.authority(), None, Bytes::new());
     let exchange = send(address, question);
     match timeout(patience, exchange).await {
         Err(_) => Some(found(Finding::TimedOut)),
         Ok(Err(failure)) => finding_of(&failure).map(found),
-        Ok(Ok((status, body))) => Some(judge(check, status, &body)),
+        Ok(Ok(answer)) => Some(judge(check, &answer)),
     }
 }
 
@@ -97,57 +87,8 @@ pub async fn repoint(
     match timeout(patience, exchange).await {
         Err(_) => Err(format!("no answer within {patience:?}")),
         Ok(Err(failure)) => Err(format!("{:#}", anyhow::Error::new(failure))),
-        Ok(Ok((status, _))) if status.is_success() => Ok(()),
-        Ok(Ok((status, _))) => Err(format!("it answered {status}")),
-    }
-}
-
-fn request(
-    (method, path): (Method, &str),
-    host: &str,
-    token: Option<&str>,
-    body: Bytes,
-) -> Request<Full<Bytes>> {
-    let bearer = token.map(|token| format!("Bearer {token}"));
-    let builder = Request::builder().method(method).uri(path).header(HOST, host);
-    let builder = builder.header(CONNECTION, "close").header("user-agent", "cloudaps-probe");
-    let builder = match bearer {
-        Some(bearer) => builder.header(AUTHORIZATION, bearer),
-        None => builder,
-    };
-    builder.body(Full::new(body)).expect("the configuration let only valid paths and tokens pass")
-}
-
-async fn send(to: &Address, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
-    match to {
-        Address::Ip(to) => {
-            let stream = TcpStream::connect(to).await.map_err(Failure::Connect)?;
-            exchange(stream, request).await
-        }
-        Address::Unix(name) => {
-            let stream = UnixStream::connect(name.to_path()).await.map_err(Failure::Connect)?;
-            exchange(stream, request).await
-        }
-    }
-}
-
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Bytes), Failure> {
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Exchange)?;
-    let exchange = async move {
-        let response = sender.send_request(request).await.map_err(Failure::Exchange)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
-        Ok((status, body.map_err(|_| Failure::Answer)?.to_bytes()))
-    };
-    // The connection is driven here, not by a task of its own: with the probe it ends.
-    tokio::select! {
-        biased;
-        answer = exchange => answer,
-        Err(error) = connection => Err(Failure::Exchange(error)),
+        Ok(Ok(answer)) if answer.status.is_success() => Ok(()),
+        Ok(Ok(answer)) => Err(format!("it answered {}", answer.status)),
     }
 }
 
@@ -170,16 +111,23 @@ fn finding_of(failure: &Failure) -> Option<Finding> {
     }
 }
 
-fn judge(check: &Check, status: StatusCode, body: &[u8]) -> Probe {
+fn judge(check: &Check, answer: &Answer) -> Probe {
+    let status = answer.status;
     if status == StatusCode::SERVICE_UNAVAILABLE {
         return found(Finding::Shedding);
     }
     match check {
-        Check::Path(_) if status.is_server_error() => found(Finding::Failed(status.as_u16())),
-        Check::Path(_) => found(Finding::Well),
+        Check::Path { instance, .. } if is_another(answer, instance) => found(Finding::Refused),
+        Check::Path { .. } if status.is_server_error() => found(Finding::Failed(status.as_u16())),
+        Check::Path { .. } => found(Finding::Well),
         Check::Control { .. } if !status.is_success() => found(Finding::Failed(status.as_u16())),
-        Check::Control { instance } => judge_control(instance, body),
+        Check::Control { instance } => judge_control(instance, &answer.body),
     }
+}
+
+/// Whether somebody else has its address.
+fn is_another(answer: &Answer, expected: &str) -> bool {
+    answer.headers.get(INSTANCE_HEADER).is_some_and(|told| told.as_bytes() != expected.as_bytes())
 }
 
 fn judge_control(expected: &str, body: &[u8]) -> Probe {
@@ -188,7 +136,8 @@ fn judge_control(expected: &str, body: &[u8]) -> Probe {
             let Told { serving, lost } = answer.backends;
             let to = Backends { serving, lost };
             let relays = Relays { to, finishing: answer.finishing };
-            Probe { finding: Finding::Well, relays }
+            let finding = if answer.leaving { Finding::Leaving } else { Finding::Well };
+            Probe { finding, relays }
         }
         // Somebody else has its address: whoever answers, it is not our instance.
         Ok(_) => found(Finding::Refused),

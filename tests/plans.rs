@@ -82,6 +82,7 @@ stories! {
     order_replace_twice_in_a_batch,
     overload,
     pause_and_resume,
+    reclaimed,
     refused_once_by_traffic,
     replica_and_its_last_forwarder,
     replica_drained_by_order,

@@ -1,6 +1,10 @@
 //! The providers, with real processes.
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod support {
+    pub(crate) mod contract;
+}
+
 mod provider {
     mod adoption;
     mod contract;

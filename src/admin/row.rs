@@ -51,7 +51,7 @@ pub struct Occupant {
     /// Why it has to go, if it has to, in words for people.
     pub reason: Option<String>,
     /// The same in one word: `gone`, `refused`, `unresponsive`, `unhealthy`, `flapping`,
-    /// `never_served`, `surplus`, `duplicate`, `revenant`, `ordered` or `shutdown`.
+    /// `reclaimed`, `never_served`, `surplus`, `duplicate`, `revenant`, `ordered` or `shutdown`.
     #[serde(default)]
     pub cause: Option<String>,
     /// For how long it has been in its state.
@@ -121,6 +121,7 @@ impl LastProbe {
             Finding::Failed(status) if status != 0 => Some(status),
             Finding::Failed(_)
             | Finding::Well
+            | Finding::Leaving
             | Finding::Shedding
             | Finding::Refused
             | Finding::TimedOut => None,

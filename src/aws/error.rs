@@ -82,6 +82,20 @@ impl Error {
         }
     }
 
+    /// What was asked cannot be done, and it is not AWS who says so.
+    #[must_use]
+    pub fn invalid(operation: &'static str, why: impl fmt::Display) -> Self {
+        Self { kind: Kind::Invalid, operation, code: None, message: why.to_string() }
+    }
+
+    /// There is no network to launch anything in.
+    #[must_use]
+    pub fn no_network() -> Self {
+        let code = Some("DefaultVpcDoesNotExist".to_owned());
+        let message = "there is no subnet to launch machines in".to_owned();
+        Self { kind: Kind::Invalid, operation: "DescribeSubnets", code, message }
+    }
+
     /// There is nowhere to take credentials from.
     pub(super) fn no_credentials() -> Self {
         Self::credentials(&CredentialsError::not_loaded_no_source())

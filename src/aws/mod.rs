@@ -1,7 +1,10 @@
 //! The way to AWS: the SDK's clients from its normal chain of credentials, and what its errors
 //! mean.
 
+mod artifact;
 mod error;
+pub mod image;
+pub mod tags;
 
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_ec2::config::retry::RetryConfig;
 
+pub use artifact::Object;
 pub use error::{Error, Kind};
 
 /// How long one try of a call may take. EC2 answers within two seconds as a rule; a connection

@@ -66,8 +66,8 @@ fn first_key(backend: &Backend) -> Option<&'static str> {
 fn without_backend(file: &File) -> Option<&'static str> {
     match (file.provider, &file.instance.command) {
         (ProviderName::Static, _) => Some("provider \"static\""),
-        (ProviderName::Process, Some(_)) => Some("`instance.command`"),
-        (ProviderName::Process, None) => None,
+        (ProviderName::Process | ProviderName::Ec2, Some(_)) => Some("`instance.command`"),
+        (ProviderName::Process | ProviderName::Ec2, None) => None,
     }
 }
 
@@ -106,8 +106,13 @@ pub(super) fn workload(backend: &Backend, state_dir: &Path) -> Result<Workload, 
         return Ok(Workload::Command(command.0.clone()));
     }
     let default = || format!("sqlite://{}", state_dir.join("tasks.db").display());
-    let store = backend.store.clone().unwrap_or_else(default);
+    check_store(backend)?;
+    Ok(Workload::Tasks { store: backend.store.clone().unwrap_or_else(default) })
+}
+
+/// Refuses what names no database.
+pub(super) fn check_store(backend: &Backend) -> Result<(), Error> {
     let refusal = |error: ParseStoreUrlError| Error::Together(format!("`backend.store`: {error}"));
-    store.parse::<StoreUrl>().map_err(refusal)?;
-    Ok(Workload::Tasks { store })
+    let parsed = backend.store.as_deref().map(str::parse::<StoreUrl>);
+    parsed.transpose().map(drop).map_err(refusal)
 }

@@ -23,8 +23,9 @@ const BACKENDS_MAX: u64 = controller::BACKENDS_MAX as u64;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
-    /// Where the balancer listens.
-    pub listen: SocketAddr,
+    /// Where the balancer listens; what is left out here and below depends on the provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
     /// Where the admin API listens.
     pub admin: SocketAddr,
     /// Under which names, besides addresses, the admin API may be reached.
@@ -56,7 +57,18 @@ pub struct File {
     pub probe: Probe,
     /// The data plane.
     pub proxy: super::proxy::Proxy,
+    /// Machines on Amazon EC2.
+    pub ec2: super::ec2::Ec2,
 }
+
+/// How long a newborn may have until its first good probe.
+pub(super) type LaunchTimeout = Span<100, 3_600_000>;
+/// How often one more replacement may be allowed.
+pub(super) type ReplacementInterval = Span<10, 3_600_000>;
+/// How often the provider may be asked what exists.
+pub(super) type ListInterval = Span<100, 600_000>;
+/// How often an instance that starts may be probed.
+pub(super) type StartingInterval = Span<1, 60_000>;
 
 /// Who makes the instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -67,6 +79,8 @@ pub enum ProviderName {
     Process,
     /// Servers that already exist.
     Static,
+    /// Machines on Amazon EC2.
+    Ec2,
 }
 
 /// `[instance]`: what an instance runs.
@@ -123,15 +137,18 @@ pub struct Fleet {
     /// What it takes to launch a successor.
     pub launch_on: Trigger,
     /// How long a newborn has until its first good probe.
-    pub launch_timeout: Span<100, 3_600_000>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch_timeout: Option<LaunchTimeout>,
     /// How long requests in flight have when their instance is drained.
     pub drain_timeout: Span<0, 3_600_000>,
     /// How long an instance has to stop by itself (SIGTERM) before it is killed.
     pub stop_timeout: Span<0, 600_000>,
     /// After `instances` replacements at once, one more is allowed per interval.
-    pub replacement_interval: Span<10, 3_600_000>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement_interval: Option<ReplacementInterval>,
     /// How often the provider is asked what exists, beyond what it reports by itself.
-    pub list_interval: Span<100, 600_000>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list_interval: Option<ListInterval>,
 }
 
 /// What it takes to launch a successor.
@@ -161,7 +178,8 @@ pub struct Probe {
     /// Between two probes of an instance that serves.
     pub interval: Span<10, 600_000>,
     /// Between two probes of an instance that starts.
-    pub starting_interval: Span<1, 60_000>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starting_interval: Option<StartingInterval>,
     /// How long an answer may take.
     pub timeout: Span<10, 60_000>,
     /// Good probes in a row until an instance takes traffic.
@@ -185,7 +203,7 @@ pub struct HealthPath(pub String);
 impl Default for File {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 5000)),
+            listen: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 5001)),
             admin_hosts: Vec::new(),
             admin_exposed_unencrypted: false,
@@ -201,6 +219,7 @@ impl Default for File {
             fleet: Fleet::default(),
             probe: Probe::default(),
             proxy: super::proxy::Proxy::default(),
+            ec2: super::ec2::Ec2::default(),
         }
     }
 }
@@ -235,16 +254,13 @@ impl Default for Fleet {
             surge: None,
             // A machine that turns out not to be needed has to be paid for.
             launch_on: Trigger::Verdict,
-            // A process is up in milliseconds; a slow server of the user's own has half a minute.
-            launch_timeout: Span::new(Duration::from_secs(30)),
+            launch_timeout: None,
             // What others use for a deployment: kamal-proxy and Kubernetes wait 30 s.
             drain_timeout: Span::new(Duration::from_secs(30)),
             // It is drained before it is stopped, so only its own clean-up is left to do.
             stop_timeout: Span::new(Duration::from_secs(5)),
-            // A process costs nothing: once a second is gentle, and outpaces a kill per second.
-            replacement_interval: Span::new(Duration::from_secs(1)),
-            // Exits are noticed at once; the list is there to find what was missed.
-            list_interval: Span::new(Duration::from_secs(2)),
+            replacement_interval: None,
+            list_interval: None,
         }
     }
 }
@@ -254,8 +270,7 @@ impl Default for Probe {
         Self {
             // A hung instance is out of the traffic after 3 × (interval + timeout) at the most.
             interval: Span::new(Duration::from_millis(500)),
-            // Adds at most this to the time from the start of an instance to its first request.
-            starting_interval: Span::new(Duration::from_millis(10)),
+            starting_interval: None,
             // The health check touches nothing but memory: half a second is a hundred times that,
             // and forgives a busy machine.
             timeout: Span::new(Duration::from_millis(500)),

@@ -4,14 +4,19 @@
 mod access_log;
 mod affinity;
 mod backend;
+mod ec2;
 mod file;
 mod host_name;
+mod machines;
 mod networks;
+mod pace;
 mod proxy;
 mod server;
 mod shown;
+mod together;
 mod value;
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::{ProviderKind, UpArgs};
-use crate::controller::{Cadence, PathChecks};
+use crate::controller::{Cadence, Listing, PathChecks};
 use crate::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 use crate::http1::Forwarding;
 use crate::pool::Balance;
@@ -27,9 +32,10 @@ use crate::provider::fixed;
 use crate::provider::process::Workload;
 use crate::proxy::{LogFormat, Settings};
 use crate::state_dir::StateDir;
+pub use ec2::{Artifact, Ec2, Location, SecurityGroups, Word};
 pub use file::File;
 use file::{Data, ProviderName};
-use proxy::BalanceName;
+pub use machines::{Kept, Machines};
 use server::Server;
 pub use shown::{Origin, Shown};
 use value::Count;
@@ -37,10 +43,6 @@ use value::Count;
 /// How many instances are kept when nobody says otherwise: the original's three. With two, the
 /// failure of one doubles the load of the other; with three it grows by half.
 const INSTANCES: u32 = 3;
-
-/// For how long after a launch or an end a process may be missing from the list, or still on it:
-/// never, because the provider reads its list from memory, where launches are before they return.
-const SETTLE: Duration = Duration::ZERO;
 
 /// Everything `up` needs to know, valid.
 #[derive(Clone, Debug)]
@@ -62,11 +64,13 @@ pub struct Config {
     /// When they are probed.
     pub cadence: Cadence,
     /// How often the provider is asked what exists.
-    pub list_interval: Duration,
+    pub listing: Listing,
     /// How long requests in flight have when the balancer stops.
     pub drain_timeout: Duration,
     /// How the balancer picks an endpoint.
     pub balance: Balance,
+    /// What a signal stops.
+    pub on_signal: End,
     /// The data plane.
     pub proxy: Settings,
     /// Where requests are logged.
@@ -75,6 +79,25 @@ pub struct Config {
     pub chaos: Chaos,
     /// All settings, for people to read.
     pub shown: Vec<Shown>,
+}
+
+/// What is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The balancer, and everything that it launched.
+    Everything,
+    /// The balancer alone. What it launched serves again when a balancer is back: the machine that
+    /// it runs on may only be restarting.
+    Balancer,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Everything => "everything",
+            Self::Balancer => "the balancer",
+        })
+    }
 }
 
 /// Whether `cloudaps chaos` may break the controller itself. Never from a file: it is asked for
@@ -103,6 +126,8 @@ pub enum Provider {
     Process(Processes),
     /// Servers that already exist.
     Static(Vec<fixed::Server>),
+    /// Machines on Amazon EC2.
+    Ec2(Box<Machines>),
 }
 
 /// What the child processes are.
@@ -168,7 +193,7 @@ impl File {
     /// # Errors
     /// A flag is out of range.
     pub fn overridden_by(mut self, args: &UpArgs) -> Result<Self, Error> {
-        self.listen = args.listen.unwrap_or(self.listen);
+        self.listen = args.listen.or(self.listen);
         self.admin = args.admin.unwrap_or(self.admin);
         self.admin_exposed_unencrypted |= args.admin_exposed_unencrypted;
         self.state_dir = args.state_dir.clone().or(self.state_dir);
@@ -176,6 +201,7 @@ impl File {
             self.provider = match provider {
                 ProviderKind::Process => ProviderName::Process,
                 ProviderKind::Static => ProviderName::Static,
+                ProviderKind::Ec2 => ProviderName::Ec2,
             };
         }
         if !args.endpoints.is_empty() {
@@ -211,7 +237,8 @@ impl File {
     fn filled_in(&self) -> Self {
         let mut effective = self.clone();
         effective.backend = backend::shown(&self.backend);
-        if effective.provider == ProviderName::Process {
+        effective.fill_in_pace();
+        if effective.provider != ProviderName::Static {
             effective.instances.get_or_insert(Count::new(INSTANCES.into()));
         }
         effective
@@ -238,6 +265,12 @@ impl Config {
                         .to_owned(),
                 ));
             }
+            (true, Provider::Ec2(_)) => {
+                return Err(Error::Together(
+                    "--allow-chaos is not for provider \"ec2\": what fails there has to be paid for"
+                        .to_owned(),
+                ));
+            }
         };
         Ok(Self { chaos, ..config })
     }
@@ -247,13 +280,15 @@ impl Config {
     /// # Errors
     /// Names the values that do not go together.
     pub fn new(file: &File, source: Option<&Path>) -> Result<Self, Error> {
-        check_together(file)?;
+        together::check(file)?;
         let state_dir = match &file.state_dir {
             Some(path) => path.clone(),
             None => StateDir::default_path()?,
         };
+        let starting_interval =
+            file.probe.starting_interval.unwrap_or(file.provider.pace().starting_interval);
         Ok(Self {
-            listen: file.listen,
+            listen: file.listen(),
             admin: file.admin,
             admin_hosts: file.admin_hosts.iter().map(|name| name.0.clone()).collect(),
             provider: provider(file, source, &state_dir)?,
@@ -264,13 +299,14 @@ impl Config {
                 backend: backend::health(&file.backend).to_owned(),
             },
             cadence: Cadence {
-                starting: file.probe.starting_interval.get(),
+                starting: starting_interval.get(),
                 steady: file.probe.interval.get(),
                 timeout: file.probe.timeout.get(),
             },
-            list_interval: file.fleet.list_interval.get(),
+            listing: listing(file),
             drain_timeout: file.fleet.drain_timeout.get(),
             balance: file.proxy.balance(),
+            on_signal: file.provider.on_signal(),
             proxy: file.proxy.settings(Forwarding::Overwrite),
             access_log: file.proxy.access_log(),
             chaos: Chaos::Forbidden,
@@ -283,70 +319,12 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-fn check_together(file: &File) -> Result<(), Error> {
-    let refuse = |text: String| Err(Error::Together(text));
-    let is_static = file.provider == ProviderName::Static;
-    if file.listen == file.admin && file.listen.port() != 0 {
-        return refuse(format!("`listen` and `admin` are both {}: give one another", file.listen));
-    }
-    if !file.admin.ip().to_canonical().is_loopback() && !file.admin_exposed_unencrypted {
-        return refuse(format!(
-            "`admin` (--admin) is {}, where other machines can reach it, and the admin API does \
-             not encrypt: whoever listens on the way could take its token, and then the fleet. \
-             Allowed are loopback addresses, such as 127.0.0.1:5001, which `ssh -L` or a proxy \
-             with TLS makes reachable; or, to take that risk, `admin_exposed_unencrypted = true` \
-             (--admin-exposed-unencrypted)",
-            file.admin
-        ));
-    }
-    if is_static && file.endpoints.is_empty() {
-        return refuse(
-            "provider \"static\" has no server: name at least one with --endpoint ADDR, or \
-             `endpoints = [\"127.0.0.1:8080\"]`"
-                .to_owned(),
-        );
-    }
-    if is_static && file.instances.is_some() {
-        return refuse(
-            "`instances` (--instances) is not for provider \"static\": it has as many as \
-             `endpoints`"
-                .to_owned(),
-        );
-    }
-    if is_static && file.standby.get() > 0 {
-        return refuse(
-            "`standby` (--standby) is not for provider \"static\": all of `endpoints` take traffic"
-                .to_owned(),
-        );
-    }
-    if !is_static && !file.endpoints.is_empty() {
-        return refuse(
-            "`endpoints` (--endpoint) is only for provider \"static\": add --provider static"
-                .to_owned(),
-        );
-    }
-    match (file.proxy.balance, file.proxy.hash_on) {
-        (BalanceName::Hash, None) => {
-            return refuse(
-                "`proxy.balance = \"hash\"` does not say what it goes by: add `proxy.hash_on`, \
-                 which can be \"header:NAME\", \"cookie:NAME\" or \"address\""
-                    .to_owned(),
-            );
-        }
-        (BalanceName::Hash, Some(_)) | (_, None) => {}
-        (_, Some(_)) => {
-            return refuse(
-                "`proxy.hash_on` is only for `proxy.balance = \"hash\"`: add that, or leave it out"
-                    .to_owned(),
-            );
-        }
-    }
-    backend::check_together(file)
-}
-
 fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Provider, Error> {
     if file.provider == ProviderName::Static {
         return Ok(Provider::Static(file.endpoints.iter().map(fixed::Server::from).collect()));
+    }
+    if file.provider == ProviderName::Ec2 {
+        return Ok(Provider::Ec2(Box::new(machines::machines(file)?)));
     }
     let stop_timeout = file.fleet.stop_timeout.get();
     if let Some(command) = &file.instance.command {
@@ -389,23 +367,33 @@ fn surge(file: &File, size: u32) -> u32 {
     file.fleet.surge.map_or(size.max(1), Count::to_u32)
 }
 
+/// How often the provider is asked what exists.
+fn listing(file: &File) -> Listing {
+    let pace = file.provider.pace();
+    let steady = file.fleet.list_interval.unwrap_or(pace.list_interval).get();
+    Listing { steady, expecting: steady.min(pace.expecting) }
+}
+
 fn group_spec(file: &File, size: u32, ownership: Ownership, handover: Handover) -> GroupSpec {
+    let pace = file.provider.pace();
+    let launch_timeout = file.fleet.launch_timeout.unwrap_or(pace.launch_timeout);
+    let interval = file.fleet.replacement_interval.unwrap_or(pace.replacement_interval);
     GroupSpec {
         size,
         standby: 0,
         launch_on: file.fleet.launch_on.into(),
         ownership,
         handover,
-        launch_timeout: file.fleet.launch_timeout.get(),
+        launch_timeout: launch_timeout.get(),
         drain_timeout: file.fleet.drain_timeout.get(),
-        settle: SETTLE,
+        settle: pace.settle,
         thresholds: Thresholds {
             healthy: file.probe.healthy.to_u32(),
             refused: file.probe.refused.to_u32(),
             unresponsive: file.probe.unresponsive.to_u32(),
             flapping: file.probe.flapping.get(),
         },
-        replacement_interval: file.fleet.replacement_interval.get(),
+        replacement_interval: interval.get(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::File;
+use super::file::ProviderName;
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
@@ -36,9 +37,13 @@ impl File {
     /// Every key that has a value, by its name.
     #[must_use]
     pub fn shown(&self) -> Vec<Shown> {
-        let defaults = flat(&Self::default());
+        // What a setting is by default depends on the provider; which provider is chosen does not.
+        let defaults = flat(&Self { provider: self.provider, ..Self::default() });
         let shown = flat(self).into_iter().map(|(key, value)| {
-            let is_default = defaults.get(&key) == Some(&value);
+            let is_default = match key.as_str() {
+                "provider" => self.provider == ProviderName::default(),
+                _ => defaults.get(&key) == Some(&value),
+            };
             let origin = if is_default { Origin::Default } else { Origin::Chosen };
             Shown { key, value: hide(value).to_string(), origin }
         });

@@ -30,6 +30,8 @@ pub enum Command {
     Down(Answer),
     /// End all instances. The controller's loop ends when nothing runs any more.
     Stop(Answer),
+    /// Let all instances run on, for the next controller. The loop ends at once.
+    Leave(Answer),
 }
 
 /// Where the answer to a command goes.
@@ -72,6 +74,7 @@ impl<P: Provider> Controller<P> {
             Command::Resume(answer) => (self.resume(), answer),
             Command::Down(answer) => (self.go_down(), answer),
             Command::Stop(answer) => (self.stop(), answer),
+            Command::Leave(answer) => (self.leave(), answer),
         };
         // Whoever asked may have gone; what was asked is done all the same.
         let _ = answer.send(result);
@@ -138,6 +141,11 @@ impl<P: Provider> Controller<P> {
     fn stop(&mut self) -> Result<(), Refusal> {
         self.outdated = true;
         self.spec.operation = Operation::Stopping;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Refusal> {
+        self.leaves = true;
         Ok(())
     }
 

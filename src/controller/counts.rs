@@ -115,13 +115,15 @@ impl From<Fault> for Ending {
 }
 
 /// The names of all that a probe can find.
-pub const PROBE_NAMES: [&str; 5] = ["well", "shedding", "refused", "timed_out", "failed"];
+pub const PROBE_NAMES: [&str; 6] =
+    ["well", "leaving", "shedding", "refused", "timed_out", "failed"];
 
 /// What a probe found, in one word.
 #[must_use]
 pub const fn probe_name(finding: Finding) -> &'static str {
     match finding {
         Finding::Well => "well",
+        Finding::Leaving => "leaving",
         Finding::Shedding => "shedding",
         Finding::Refused => "refused",
         Finding::TimedOut => "timed_out",

@@ -41,7 +41,7 @@ use log::Log;
 use probers::Probers;
 use roster::Roster;
 use status::Board;
-use work::Work;
+use work::{Outlook, Work};
 
 /// Events that wait for the next turn. More than all instances of a large fleet send at once; a
 /// sender that finds it full waits, and nothing is lost.
@@ -62,7 +62,7 @@ pub struct Settings {
     /// When to probe.
     pub cadence: Cadence,
     /// How often the provider is asked what exists.
-    pub list_interval: Duration,
+    pub listing: Listing,
     /// What forwarders want to see before they take new backends.
     pub control_token: String,
     /// How many threads carry traffic: each reports by itself.
@@ -71,6 +71,15 @@ pub struct Settings {
     pub down: CancellationToken,
     /// What an earlier `up` wrote down.
     pub incidents: Vec<Incident>,
+}
+
+/// How often the provider is asked what exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// While nothing is expected to change.
+    pub steady: Duration,
+    /// While a machine is about to come or to go.
+    pub expecting: Duration,
 }
 
 /// How the data plane picks.
@@ -128,6 +137,8 @@ pub struct Controller<P> {
     holds: Vec<Hold>,
     /// Whether something changed that is not in the fleet's journal: what is desired.
     outdated: bool,
+    /// Whether the instances are left to the next controller.
+    leaves: bool,
     log: Log,
     chronicle: Chronicle,
     counting: Counting,
@@ -152,6 +163,7 @@ impl<P: Provider> Controller<P> {
             status: watch::Sender::new(Arc::new(Status::before_the_first_list(&spec))),
             holds: Vec::new(),
             outdated: true,
+            leaves: false,
             log: Log::default(),
             chronicle,
             counting,
@@ -190,9 +202,9 @@ impl<P: Provider> Controller<P> {
         self.chronicle.subscribe()
     }
 
-    /// Reconciles until everything was stopped by [`Command::Stop`].
+    /// Reconciles until everything was stopped by [`Command::Stop`], or until [`Command::Leave`].
     pub async fn run(mut self) {
-        self.work.list_every(self.settings.list_interval);
+        self.work.keep_listing(self.settings.listing);
         loop {
             let plan = fleet::plan(&self.spec, &self.fleet, clock::now());
             self.begin(&plan.actions);
@@ -200,6 +212,7 @@ impl<P: Provider> Controller<P> {
             for action in plan.actions {
                 self.execute(action);
             }
+            self.work.expect(self.outlook());
             if self.is_stopped() {
                 break;
             }
@@ -212,7 +225,13 @@ impl<P: Provider> Controller<P> {
     /// Whether nothing is left to do for good.
     fn is_stopped(&self) -> bool {
         let ours = self.spec.instances.ownership == Ownership::Owned;
-        self.spec.operation == Operation::Stopping && (!ours || self.fleet.is_empty())
+        let is_done = !ours || self.fleet.is_empty();
+        self.leaves || self.spec.operation == Operation::Stopping && is_done
+    }
+
+    /// Whether the provider is about to have news.
+    fn outlook(&self) -> Outlook {
+        if self.fleet.expects_change() { Outlook::Expecting } else { Outlook::Steady }
     }
 
     /// Records what is about to be done, so that the next plan counts it.

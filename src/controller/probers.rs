@@ -219,7 +219,8 @@ fn target_of(tracked: &Tracked, checks: &PathChecks) -> Option<Target> {
                 Group::Instances => checks.instances.clone(),
                 Group::Backend => checks.backend.clone(),
             };
-            (instance.address.clone()?, Check::Path(path))
+            let instance_id = instance.id.to_string();
+            (instance.address.clone()?, Check::Path { path, instance: instance_id })
         }
     };
     Some(Target { address, check, pulse: Arc::default(), task: None })

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::error::Elapsed;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{sleep, timeout};
 
+use super::Listing as Intervals;
 use super::counts::{Counting, Ending, Verb};
 use crate::clock::{self, Instant};
 use crate::fleet::{Backends, Event, InstanceId, Launch};
@@ -37,7 +38,17 @@ pub(super) struct Work<P> {
     events: mpsc::Sender<Event>,
     control_token: Arc<str>,
     counting: Counting,
+    outlook: watch::Sender<Outlook>,
     tasks: JoinSet<()>,
+}
+
+/// Whether the provider is about to have news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// A machine is about to come, to start or to go.
+    Expecting,
+    /// Nothing is.
+    Steady,
 }
 
 impl<P: Provider> Work<P> {
@@ -48,22 +59,28 @@ impl<P: Provider> Work<P> {
         counting: Counting,
     ) -> Self {
         let control_token = control_token.into();
-        Self { provider, events, control_token, counting, tasks: JoinSet::new() }
+        // Before the first list nobody knows.
+        let outlook = watch::Sender::new(Outlook::Expecting);
+        Self { provider, events, control_token, counting, outlook, tasks: JoinSet::new() }
     }
 
-    /// Asks the provider what exists: now, and then at every interval.
-    pub(super) fn list_every(&mut self, interval: Duration) {
+    /// Asks the provider what exists: now, and then as often as what is expected asks for.
+    pub(super) fn keep_listing(&mut self, intervals: Intervals) {
         let (provider, events) = (Arc::clone(&self.provider), self.events.clone());
-        let counting = self.counting.clone();
+        let (counting, mut outlook) = (self.counting.clone(), self.outlook.subscribe());
         self.tasks.spawn(async move {
-            let mut ticks = tokio::time::interval(interval);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut listing = Listing::Works;
             loop {
-                ticks.tick().await;
+                let began = clock::now();
                 listing = list(&*provider, &events, &counting, listing).await;
+                wait_to_list(began, intervals, &mut outlook).await;
             }
         });
+    }
+
+    /// What is expected from now on.
+    pub(super) fn expect(&mut self, outlook: Outlook) {
+        self.outlook.send_if_modified(|was| std::mem::replace(was, outlook) != outlook);
     }
 
     pub(super) fn launch(&mut self, launch: Launch) {
@@ -120,6 +137,26 @@ impl<P: Provider> Work<P> {
 
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+/// Waits until the next list is due. What is expected can change meanwhile.
+async fn wait_to_list(
+    began: Instant,
+    intervals: Intervals,
+    outlook: &mut watch::Receiver<Outlook>,
+) {
+    loop {
+        let interval = match *outlook.borrow_and_update() {
+            Outlook::Expecting => intervals.expecting,
+            Outlook::Steady => intervals.steady,
+        };
+        let due = began + interval;
+        tokio::select! {
+            () = sleep(due.since(clock::now())) => return,
+            // The sender goes only when the controller does, and this with it.
+            Ok(()) = outlook.changed() => {}
+        }
     }
 }
 

@@ -247,7 +247,7 @@ impl Fleet {
         if load != tracked.health.load() {
             self.journal.push(Change::Load(id.clone(), tracked.health.load()));
         }
-        if matches!(probe.finding, Finding::Well | Finding::Shedding) {
+        if probe.finding.is_answer() {
             tracked.last_good = Some(now);
             if tracked.relays.to.serving != probe.relays.to.serving {
                 self.journal.push(Change::Backends(id.clone(), probe.relays.to.clone()));
@@ -264,6 +264,17 @@ impl Fleet {
             Verdict::Failed(_) if self.group_of_newborn(id).is_some() => {}
             Verdict::Failed(reason) => self.failed(id, reason, now),
         }
+        if probe.finding == Finding::Leaving {
+            self.leaving(id, now);
+        }
+    }
+
+    /// Its machine is taken from us soon: a successor is launched while it serves on. One that has
+    /// not begun need not, and that is no failure of its own.
+    fn leaving(&mut self, id: &InstanceId, now: Instant) {
+        let is_new = self.group_of_newborn(id).is_some();
+        let step = if is_new { Step::Fail } else { Step::Supersede };
+        self.step(id, step(Reason::Reclaimed), now);
     }
 
     fn passed(&mut self, id: &InstanceId, spec: &Spec, now: Instant) {
@@ -292,7 +303,8 @@ impl Fleet {
         match spec.group(tracked.instance.slot.group).ownership {
             Ownership::Foreign => *reason != Reason::Ordered,
             Ownership::Owned => {
-                let is_final = matches!(reason, Reason::Revenant | Reason::Ordered);
+                let is_final =
+                    matches!(reason, Reason::Reclaimed | Reason::Revenant | Reason::Ordered);
                 !reason.is_gone() && !is_final && !self.has_successor(tracked)
             }
         }

@@ -20,12 +20,22 @@ pub enum Finding {
     Well,
     /// It answered 503: alive, and too busy. Overload is not death.
     Shedding,
+    /// It answered that it is well, and that its machine is about to be taken from us.
+    Leaving,
     /// It refused the connection, or reset it.
     Refused,
     /// It did not answer in time.
     TimedOut,
     /// It answered with another error.
     Failed(u16),
+}
+
+impl Finding {
+    /// Whether it did what was asked of it: it is alive.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Well | Self::Leaving | Self::Shedding)
+    }
 }
 
 /// The evidence of the last probes in a row.
@@ -107,13 +117,15 @@ impl Health {
         thresholds: &Thresholds,
         now: Instant,
     ) -> Verdict {
-        if !matches!(finding, Finding::Well | Finding::Shedding) {
+        if !finding.is_answer() {
             self.well = 0;
             let unsteady = self.unsteady.get_or_insert(Unsteady { since: now, failures: 0 });
             unsteady.failures = unsteady.failures.saturating_add(1);
         }
         match finding {
-            Finding::Well | Finding::Shedding => self.add_answer(finding, thresholds),
+            Finding::Well | Finding::Leaving | Finding::Shedding => {
+                self.add_answer(finding, thresholds)
+            }
             Finding::Refused => {
                 self.refused += 1;
                 Self::failed_if(self.refused >= thresholds.refused, Reason::Refused)

@@ -253,6 +253,15 @@ impl Fleet {
         self.launches.is_empty() && self.unseen.is_empty() && self.iter().all(is_foreign)
     }
 
+    /// Whether a listing is about to bring news: of a machine that is on its way, starts, or goes.
+    #[must_use]
+    pub fn expects_change(&self) -> bool {
+        let is_coming_or_going =
+            |tracked: &Tracked| matches!(tracked.phase, Phase::Starting | Phase::Terminating(..));
+        let is_on_its_way = !self.launches.is_empty() || !self.unseen.is_empty();
+        self.listed.is_none() || is_on_its_way || self.iter().any(is_coming_or_going)
+    }
+
     /// What changed since this was last asked.
     pub fn take_journal(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.journal)

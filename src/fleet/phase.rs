@@ -69,6 +69,8 @@ pub enum Reason {
     Unhealthy(u16),
     /// It is well and unwell by turns.
     Flapping,
+    /// Its machine is about to be taken from us.
+    Reclaimed,
     /// It did not pass a probe in time: see `launch_timeout`.
     NeverServed,
     /// It is beyond the desired size.
@@ -93,6 +95,7 @@ impl Reason {
             Self::Unresponsive => "unresponsive",
             Self::Unhealthy(_) => "unhealthy",
             Self::Flapping => "flapping",
+            Self::Reclaimed => "reclaimed",
             Self::NeverServed => "never_served",
             Self::Surplus => "surplus",
             Self::Duplicate => "duplicate",
@@ -119,7 +122,12 @@ impl Reason {
     pub const fn may_still_finish(&self) -> bool {
         matches!(
             self,
-            Self::Flapping | Self::Surplus | Self::Duplicate | Self::Ordered | Self::Shutdown
+            Self::Flapping
+                | Self::Reclaimed
+                | Self::Surplus
+                | Self::Duplicate
+                | Self::Ordered
+                | Self::Shutdown
         )
     }
 
@@ -138,6 +146,7 @@ impl fmt::Display for Reason {
             Self::Unresponsive => formatter.write_str("does not answer its health check"),
             Self::Unhealthy(status) => write!(formatter, "its health check answers {status}"),
             Self::Flapping => formatter.write_str("is well and unwell by turns"),
+            Self::Reclaimed => formatter.write_str("its machine is about to be taken from us"),
             Self::NeverServed => formatter.write_str("did not serve in time"),
             Self::Surplus => formatter.write_str("beyond the desired size"),
             Self::Duplicate => formatter.write_str("its slot is filled by another"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -33,6 +34,7 @@ pub(super) struct Control {
     /// Without a token nobody may change anything.
     token: Option<String>,
     instance: Option<String>,
+    leaving: Arc<AtomicBool>,
     meter: Meter,
 }
 
@@ -43,12 +45,19 @@ struct Health<'a> {
     instance: Option<&'a str>,
     backends: Told,
     finishing: BTreeSet<SocketAddr>,
+    /// Whether the machine is about to be taken from us.
+    leaving: bool,
 }
 
 impl Control {
-    pub(super) fn new(args: &ForwardArgs, backends: Arc<Backends>, meter: Meter) -> Self {
+    pub(super) fn new(
+        args: &ForwardArgs,
+        backends: Arc<Backends>,
+        leaving: Arc<AtomicBool>,
+        meter: Meter,
+    ) -> Self {
         let (token, instance) = (args.control_token.clone(), args.instance.clone());
-        Self { backends, token, instance, meter }
+        Self { backends, token, instance, leaving, meter }
     }
 
     /// Answers until dropped.
@@ -77,7 +86,8 @@ impl Control {
 async fn health(State(control): State<Arc<Control>>) -> Response {
     let instance = control.instance.as_deref();
     let (backends, finishing) = (control.backends.told(), control.backends.finishing());
-    Json(Health { status: "ok", instance, backends, finishing }).into_response()
+    let leaving = control.leaving.load(Ordering::Relaxed);
+    Json(Health { status: "ok", instance, backends, finishing, leaving }).into_response()
 }
 
 /// What the engine counts, for Prometheus and what understands it.

@@ -7,12 +7,14 @@
 
 mod backends;
 mod control;
+mod notice;
 mod target;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -23,6 +25,7 @@ use tokio::sync::mpsc;
 use self::backends::Backends;
 use self::control::Control;
 pub use self::target::{ParseTargetError, Target};
+use crate::address::Address;
 use crate::cli::{ForwardArgs, LogFormatKind, Misuse};
 use crate::http1::Forwarding;
 use crate::proxy::{
@@ -63,11 +66,19 @@ fn resolve(url: &str) -> Result<SocketAddr, Misuse> {
     target.resolve().map_err(misuse)
 }
 
+/// The address behind `--metadata`.
+fn resolve_metadata(url: &str) -> Result<Address, Misuse> {
+    let misuse = |error| Misuse(format!("--metadata `{url}`: {error}"));
+    let target: Target = url.parse().map_err(misuse)?;
+    target.resolve().map(Address::from).map_err(misuse)
+}
+
 async fn forward(
     args: &ForwardArgs,
     settings: Settings,
     to: Vec<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
+    let metadata = args.spot.then(|| resolve_metadata(&args.metadata)).transpose()?;
     // Before the addresses are known to anybody: whoever reads them may send a signal at once.
     let mut signals = Signals::listen()?;
     let access_log = open_log(args)?;
@@ -88,11 +99,19 @@ async fn forward(
             running.reopen_log();
         }
     };
+    let leaving = Arc::new(AtomicBool::new(false));
+    let noticing = async {
+        match metadata {
+            Some(metadata) => notice::watch(metadata, Arc::clone(&leaving)).await,
+            None => std::future::pending().await,
+        }
+    };
     let controlled = async {
         match control {
             None => std::future::pending().await,
             Some(listener) => {
-                let control = Control::new(args, Arc::clone(&backends), running.meter());
+                let (backends, leaving) = (Arc::clone(&backends), Arc::clone(&leaving));
+                let control = Control::new(args, backends, leaving, running.meter());
                 control.serve(listener).await
             }
         }
@@ -106,6 +125,7 @@ async fn forward(
         // Whoever watches over us starts another one; without ending we would be healthy to them.
         () = running.broken() => ExitCode::FAILURE,
         () = reopening => ExitCode::SUCCESS,
+        never = noticing => match never {},
     };
     tokio::select! {
         biased;

@@ -143,7 +143,7 @@ impl Incidents {
     /// What a probe found.
     pub fn probed(&mut self, id: &InstanceId, finding: Finding, now: Instant) {
         match finding {
-            Finding::Well | Finding::Shedding => drop(self.signs.remove(id)),
+            Finding::Well | Finding::Leaving | Finding::Shedding => drop(self.signs.remove(id)),
             Finding::Refused => self.suspected(id, "a probe was refused", now),
             Finding::TimedOut => self.suspected(id, "a probe was not answered in time", now),
             Finding::Failed(0) => self.suspected(id, "a probe's answer was not understood", now),
@@ -153,10 +153,10 @@ impl Incidents {
         }
         let Some(slot) = self.succeeded_by(id) else { return };
         self.amend(slot, now, |incident, after| {
-            if matches!(finding, Finding::Well | Finding::Shedding | Finding::Failed(_)) {
+            if finding.is_answer() || matches!(finding, Finding::Failed(_)) {
                 incident.steps.port_open.take(after);
             }
-            if finding == Finding::Well {
+            if matches!(finding, Finding::Well | Finding::Leaving) {
                 incident.steps.first_2xx.take(after);
             }
         });

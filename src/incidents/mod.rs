@@ -78,6 +78,8 @@ pub enum Cause {
     Unhealthy,
     /// It was well and unwell by turns.
     Flapping,
+    /// Its machine was about to be taken from us.
+    Reclaimed,
     /// It did not serve in time.
     NeverServed,
     /// Nothing failed: the operator asked for it.
@@ -86,12 +88,13 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Gone,
         Self::Refused,
         Self::Unresponsive,
         Self::Unhealthy,
         Self::Flapping,
+        Self::Reclaimed,
         Self::NeverServed,
         Self::Ordered,
     ];
@@ -105,6 +108,7 @@ impl Cause {
             Reason::Unresponsive => Some(Self::Unresponsive),
             Reason::Unhealthy(_) => Some(Self::Unhealthy),
             Reason::Flapping => Some(Self::Flapping),
+            Reason::Reclaimed => Some(Self::Reclaimed),
             Reason::NeverServed => Some(Self::NeverServed),
             Reason::Ordered => Some(Self::Ordered),
             Reason::Surplus | Reason::Duplicate | Reason::Revenant | Reason::Shutdown => None,
@@ -120,6 +124,7 @@ impl Cause {
             Self::Unresponsive => "unresponsive",
             Self::Unhealthy => "unhealthy",
             Self::Flapping => "flapping",
+            Self::Reclaimed => "reclaimed",
             Self::NeverServed => "never_served",
             Self::Ordered => "ordered",
         }

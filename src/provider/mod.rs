@@ -1,5 +1,7 @@
 //! How instances are made: one seam of three verbs, and what is behind it.
 
+#[cfg(feature = "ec2")]
+pub mod ec2;
 pub mod fixed;
 pub mod process;
 pub mod sabotage;

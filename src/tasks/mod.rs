@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,7 @@ use self::sqlite::SqliteStore;
 use self::store::Store;
 pub use self::store_url::{ParseStoreUrlError, StoreUrl};
 use self::transfer::Moved;
-use crate::cli::{Misuse, StoreArgs, TasksArgs, TasksVerb};
+use crate::cli::{Misuse, TasksArgs, TasksVerb};
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
 /// `up` kills the process by default (`fleet.stop_timeout`), so that it can end in order.
@@ -61,7 +62,7 @@ pub fn run(args: &TasksArgs) -> anyhow::Result<ExitCode> {
         .build()?;
     match (&args.verb, args.listen) {
         (Some(verb), _) => runtime.block_on(handle(verb)),
-        (None, Some(listen)) => runtime.block_on(open_and_serve(listen, &args.store)),
+        (None, Some(listen)) => runtime.block_on(open_and_serve(listen, args)),
         (None, None) => Err(Misuse("--listen is missing".to_owned()).into()),
     }
 }
@@ -91,37 +92,48 @@ fn parse(name: &str, store: &str) -> Result<StoreUrl, Misuse> {
     store.parse().map_err(|error: ParseStoreUrlError| Misuse(format!("{name} {error}")))
 }
 
-async fn open_and_serve(listen: SocketAddr, store: &StoreArgs) -> anyhow::Result<ExitCode> {
-    match parse("--store", &store.store)? {
+async fn open_and_serve(listen: SocketAddr, args: &TasksArgs) -> anyhow::Result<ExitCode> {
+    let at = At { listen, instance: args.instance.as_deref() };
+    match parse("--store", &args.store.store)? {
         StoreUrl::Sqlite(path) => {
             let store = SqliteStore::open(&path)?;
             let shown = StoreUrl::Sqlite(store.path().to_owned());
-            start(listen, store, &shown).await
+            start(at, store, &shown).await
         }
         StoreUrl::Postgres(url) => {
             let store = PostgresStore::open(&url).await?;
-            start(listen, store, &StoreUrl::Postgres(url)).await
+            start(at, store, &StoreUrl::Postgres(url)).await
         }
     }
 }
 
-async fn start(address: SocketAddr, store: impl Store, url: &StoreUrl) -> anyhow::Result<ExitCode> {
+/// Where it listens, and who it is.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    listen: SocketAddr,
+    instance: Option<&'a str>,
+}
+
+async fn start(at: At<'_>, store: impl Store, url: &StoreUrl) -> anyhow::Result<ExitCode> {
+    let address = at.listen;
     // Before the address is known to anybody: whoever reads it may send a signal at once.
     let stops = Stops::listen()?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; --listen takes another address"))?;
     announce(listener.local_addr()?, url);
-    serve(listener, Arc::new(store), stops).await
+    let store = Arc::new(store);
+    serve(listener, routes::router(Arc::clone(&store), at.instance), store, stops).await
 }
 
 async fn serve(
     listener: TcpListener,
+    router: Router,
     store: Arc<impl Store>,
     mut stops: Stops,
 ) -> anyhow::Result<ExitCode> {
     let stopping = CancellationToken::new();
-    let server = axum::serve(BoundedListener::new(listener), routes::router(Arc::clone(&store)))
+    let server = axum::serve(BoundedListener::new(listener), router)
         .with_graceful_shutdown(stopping.clone().cancelled_owned());
     let cut_off = async {
         stopping.cancelled().await;

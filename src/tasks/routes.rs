@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -18,6 +18,7 @@ use super::input::{self, BODY_BYTES_MAX, Id, IfMatch, Key, PageQuery, Payload, R
 use super::problem::Problem;
 use super::store::{Listed, Store};
 use super::{docs, openapi};
+use crate::boot::INSTANCE_HEADER;
 
 /// How long one request may take, from its head to its answer's: what a slow disk may need, and
 /// well within the time that a connection may make no progress.
@@ -31,10 +32,14 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(400);
 pub(super) struct Api<S> {
     store: Arc<S>,
     keys: InFlight,
+    /// Our own name, for who asks how we are.
+    instance: Option<HeaderValue>,
 }
 
-/// All routes over one store.
-pub(super) fn router<S: Store>(store: Arc<S>) -> Router {
+/// All routes over one store. `instance` is repeated to who asks how it is.
+pub(super) fn router<S: Store>(store: Arc<S>, instance: Option<&str>) -> Router {
+    // A name that no header can hold is nobody's that asks.
+    let instance = instance.and_then(|name| HeaderValue::from_str(name).ok());
     let mut router = Router::new()
         .route("/", get(alive).post(add::<S>))
         .route("/{id}", one::<S>())
@@ -55,7 +60,7 @@ pub(super) fn router<S: Store>(store: Arc<S>) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))
-        .with_state(Arc::new(Api { store, keys: InFlight::default() }))
+        .with_state(Arc::new(Api { store, keys: InFlight::default(), instance }))
 }
 
 fn one<S: Store>() -> MethodRouter<Arc<Api<S>>> {
@@ -76,9 +81,13 @@ pub(super) async fn alive() -> &'static str {
 ))]
 pub(super) async fn healthcheck<S: Store>(
     State(api): State<Arc<Api<S>>>,
-) -> Result<&'static str, Problem> {
+) -> Result<Response, Problem> {
     match tokio::time::timeout(CHECK_TIMEOUT, api.store.check()).await {
-        Ok(checked) => Ok(checked.map(|()| "200")?),
+        Ok(checked) => {
+            checked?;
+            let name = api.instance.clone().map(|name| [(INSTANCE_HEADER, name)]);
+            Ok((name, "200").into_response())
+        }
         Err(_) => Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("the store did not answer within {CHECK_TIMEOUT:?}"),

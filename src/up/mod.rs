@@ -19,7 +19,9 @@ use tokio::sync::mpsc;
 
 use crate::cli::{Misuse, UpArgs};
 use crate::clock;
-use crate::config::{self, Chaos, Config, LogTarget, Processes};
+use crate::config::{self, Chaos, Config, LogTarget, Machines, Processes};
+#[cfg(feature = "ec2")]
+use crate::provider::ec2;
 use crate::provider::sabotage::{Sabotage, Sabotaged};
 use crate::provider::{Notice, Provider, fixed, process};
 use crate::proxy::{AccessLog, Engine, raise_descriptor_limit};
@@ -71,7 +73,38 @@ async fn up(config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
             provider.close().await;
             Ok(code)
         }
+        config::Provider::Ec2(machines) => {
+            run_machines(config, ground, machines, notices, screen).await
+        }
     }
+}
+
+#[cfg(feature = "ec2")]
+async fn run_machines(
+    config: &Config,
+    ground: Ground,
+    settings: &Machines,
+    notices: mpsc::Receiver<Notice>,
+    screen: &Screen,
+) -> anyhow::Result<ExitCode> {
+    let token = ground.lock.dir().token(TokenName::Control)?;
+    let opened = ec2::Provider::open(settings.provider(token)).await;
+    let provider = Arc::new(opened.context("cannot launch machines on EC2")?);
+    let code = system::run(config, ground, Arc::clone(&provider), notices, screen).await?;
+    provider.close().await;
+    Ok(code)
+}
+
+/// The configuration lets nobody come here.
+#[cfg(not(feature = "ec2"))]
+async fn run_machines(
+    _: &Config,
+    _: Ground,
+    _: &Machines,
+    _: mpsc::Receiver<Notice>,
+    _: &Screen,
+) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("this cloudaps was built without provider \"ec2\"")
 }
 
 /// Puts the sabotage between the controller and the provider, if there may be any.

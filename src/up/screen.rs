@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock;
+use crate::config::End;
 use crate::controller::{Row, Status};
 use crate::fleet::Slot;
 
@@ -36,6 +37,8 @@ pub(super) struct Addresses {
     pub(super) balancer: SocketAddr,
     pub(super) admin: SocketAddr,
     pub(super) state_dir: PathBuf,
+    /// What Ctrl-C stops.
+    pub(super) on_signal: End,
 }
 
 impl Default for Screen {
@@ -152,7 +155,11 @@ fn summary(status: &Status, addresses: &Addresses) -> String {
     line("admin", &format_args!("http://{}", addresses.admin), "");
     line("state", &addresses.state_dir.display(), "");
     let millis = clock::now().since_start().as_millis();
-    line("ready", &format_args!("{millis} ms after the start; Ctrl-C drains and stops it all"), "");
+    let ctrl_c = match addresses.on_signal {
+        End::Everything => "Ctrl-C drains and stops it all",
+        End::Balancer => "Ctrl-C stops the balancer; `cloudaps down` ends the machines, too",
+    };
+    line("ready", &format_args!("{millis} ms after the start; {ctrl_c}"), "");
     text
 }
 

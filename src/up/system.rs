@@ -16,7 +16,7 @@ use super::screen::Addresses;
 use super::signals::{Signals, Wish};
 use super::{Ground, Screen};
 use crate::admin;
-use crate::config::Config;
+use crate::config::{Config, End};
 use crate::controller::{Balancing, Command, Controller, Settings, Sources};
 use crate::exposition;
 use crate::pool::Secret;
@@ -56,9 +56,9 @@ pub(super) async fn run<P: Provider>(
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let mut system = System::start(config, ground, provider, notices, screen)?;
-    system.serve(&mut signals).await?;
+    let end = system.serve(&mut signals, config.on_signal).await?;
     tokio::select! {
-        done = system.stop(config) => done.map(|()| ExitCode::SUCCESS),
+        done = system.stop(config, end) => done.map(|()| ExitCode::SUCCESS),
         () = signals.stop() => {
             tracing::warn!("stopped at once");
             Ok(ExitCode::FAILURE)
@@ -97,6 +97,7 @@ impl System {
             balancer: balancer.local_addr(),
             admin: admin.local_addr()?,
             state_dir: lock.dir().path().to_owned(),
+            on_signal: config.on_signal,
         };
         lock.dir().set_admin_address(addresses.admin)?;
         let service = admin::Service {
@@ -133,18 +134,18 @@ impl System {
         Ok(Self { balancer, commands, controller, attendants, done, down, lock })
     }
 
-    /// Returns when it is to be stopped.
-    async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
+    /// Returns when it is to be stopped, with what is to stop.
+    async fn serve(&mut self, signals: &mut Signals, on_signal: End) -> anyhow::Result<End> {
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
                     Wish::Reopen => self.balancer.reopen_log(),
                     Wish::Stop => {
-                        tracing::info!("stopping everything; a second signal stops at once");
-                        return Ok(());
+                        tracing::info!("stopping {on_signal}; a second signal stops at once");
+                        return Ok(on_signal);
                     }
                 },
-                () = self.down.cancelled() => return Ok(()),
+                () = self.down.cancelled() => return Ok(End::Everything),
                 () = self.balancer.broken() => anyhow::bail!("the balancer takes no connections"),
                 ended = &mut self.controller => {
                     ended.context("the control loop failed")?;
@@ -154,11 +155,15 @@ impl System {
         }
     }
 
-    async fn stop(self, config: &Config) -> anyhow::Result<()> {
+    async fn stop(self, config: &Config, end: End) -> anyhow::Result<()> {
         let Self { balancer, commands, controller, attendants, done, lock, .. } = self;
         balancer.drain(config.drain_timeout).await;
         let (answer, answered) = oneshot::channel();
-        if commands.send(Command::Stop(answer)).await.is_ok() {
+        let command = match end {
+            End::Everything => Command::Stop(answer),
+            End::Balancer => Command::Leave(answer),
+        };
+        if commands.send(command).await.is_ok() {
             // The controller answers when it has begun; how it ends is what counts.
             let _ = answered.await;
         }
@@ -166,7 +171,13 @@ impl System {
         done.cancel();
         attendants.join_all().await;
         lock.dir().forget_admin_address()?;
-        tracing::info!("everything is stopped");
+        match end {
+            End::Everything => tracing::info!("everything is stopped"),
+            End::Balancer => tracing::info!(
+                "the balancer is stopped; the machines run on and cost money: `cloudaps up` takes \
+                 them over, and `cloudaps down` then ends them"
+            ),
+        }
         Ok(())
     }
 }
@@ -191,7 +202,7 @@ fn settings(
         balancing: Balancing { balance: config.balance, secret },
         check: config.check.clone(),
         cadence: config.cadence,
-        list_interval: config.list_interval,
+        listing: config.listing,
         control_token: lock.dir().token(TokenName::Control)?.as_str().to_owned(),
         threads,
         down,

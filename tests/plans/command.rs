@@ -65,7 +65,8 @@ const COMMANDS: &str = "at, after, spec, exists, running, listed, made, launched
     probe, suspect, gone, drained, terminated, terminate-failed, repointed, repoint-failed, busy, \
     order, pause, resume, scale, stop, restart, plan, fleet";
 
-const FINDINGS: &str = "well, shedding (or 503), refused, timeout, or a status such as 500";
+const FINDINGS: &str =
+    "well, leaving, shedding (or 503), refused, timeout, or a status such as 500";
 
 impl Command {
     /// Reads one line.
@@ -181,6 +182,7 @@ fn finding(text: &str) -> Result<Finding, String> {
     match text {
         "well" => Ok(Finding::Well),
         "shedding" | "503" => Ok(Finding::Shedding),
+        "leaving" => Ok(Finding::Leaving),
         "refused" => Ok(Finding::Refused),
         "timeout" => Ok(Finding::TimedOut),
         _ => text

@@ -1,8 +1,7 @@
-//! What every provider has to do, whatever its machines are.
+//! Processes keep the contract of every provider, and given servers what they can keep of it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::slice;
 
 use cloudaps::fleet::{Capacity, InstanceId, Vitals};
 use cloudaps::provider::fixed;
@@ -10,33 +9,7 @@ use cloudaps::provider::process::Workload;
 use cloudaps::provider::{Fault, Provider};
 
 use super::world::{World, eventually, launch};
-
-/// The contract of [`Provider`], step by step.
-async fn keeps_the_contract(provider: &impl Provider) {
-    assert_eq!(provider.list().await.unwrap(), []);
-
-    let first = provider.launch(&launch(0)).await.unwrap();
-    assert_eq!(first.slot, launch(0).slot);
-    assert_eq!(first.token, Some(launch(0).token));
-    assert_eq!(first.vitals, Vitals::Running);
-
-    let again = provider.launch(&launch(0)).await.unwrap();
-    assert_eq!(again, first, "the same token made two instances");
-
-    let second = provider.launch(&launch(1)).await.unwrap();
-    assert_ne!(second.id, first.id);
-    assert_ne!(second.address, first.address);
-    assert_eq!(provider.list().await.unwrap(), [first.clone(), second.clone()]);
-
-    provider.terminate(&first.id).await.unwrap();
-    assert_eq!(provider.list().await.unwrap(), slice::from_ref(&second));
-    provider.terminate(&first.id).await.unwrap();
-    provider.terminate(&InstanceId::new("never-launched")).await.unwrap();
-    assert_eq!(provider.list().await.unwrap(), slice::from_ref(&second));
-
-    provider.terminate(&second.id).await.unwrap();
-    assert_eq!(provider.list().await.unwrap(), []);
-}
+use crate::support::contract::keeps_the_contract;
 
 #[tokio::test]
 async fn processes_of_a_shell_keep_the_contract() {

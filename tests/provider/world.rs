@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudaps::fleet::{Group, Instance, InstanceId, Launch, LaunchToken, Slot, Vitals};
+use cloudaps::fleet::{Instance, InstanceId, Vitals};
 use cloudaps::provider::process::{Config, Provider, Workload};
 use cloudaps::provider::{Notice, Provider as _};
 use cloudaps::state_dir::{Lock, StateDir, TokenName};
@@ -13,6 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+
+pub(super) use crate::support::contract::launch;
 
 /// Nothing here takes longer, unless it hangs.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -132,11 +134,6 @@ pub(super) fn open(config: &Config) -> (Provider, mpsc::Receiver<Notice>) {
 /// A shell script as an instance's command; it finds its port in `$0`.
 pub(super) fn shell(script: &str) -> Workload {
     Workload::Command(["sh", "-c", script, "{port}"].map(str::to_owned).into())
-}
-
-pub(super) fn launch(serial: u32) -> Launch {
-    let slot = Slot { group: Group::Instances, index: serial };
-    Launch { token: LaunchToken::new(slot, 0xabcd, serial), slot, backends: Arc::default() }
 }
 
 pub(super) fn pid(instance: &Instance) -> Pid {

@@ -8,6 +8,7 @@ use super::rust::{Part, Source, leading_word, line_number, occurrences};
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("aws", &[]),
+    ("boot", &[]),
     ("cli", &["address"]),
     ("clock", &[]),
     ("descriptor", &[]),
@@ -18,9 +19,13 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("pool", &["address", "clock", "metrics"]),
     ("proxy_protocol", &[]),
     ("state_dir", &[]),
-    ("provider", &["address", "clock", "descriptor", "fleet", "state_dir"]),
+    ("exchange", &["address"]),
+    (
+        "provider",
+        &["address", "aws", "boot", "clock", "descriptor", "exchange", "fleet", "state_dir"],
+    ),
     ("proxy", &["address", "clock", "descriptor", "http1", "metrics", "pool", "proxy_protocol"]),
-    ("probe", &["address", "fleet"]),
+    ("probe", &["address", "boot", "exchange", "fleet"]),
     ("incidents", &["clock", "fleet"]),
     (
         "controller",
@@ -38,12 +43,14 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("recorder", &["clock", "controller", "metrics", "proxy"]),
     ("exposition", &["controller", "fleet", "incidents", "metrics", "proxy"]),
-    ("tasks", &["cli", "clock"]),
+    ("join", &["boot", "cli", "state_dir"]),
+    ("tasks", &["boot", "cli", "clock"]),
     ("task_client", &["cli", "clock"]),
     (
         "config",
         &[
             "address",
+            "boot",
             "cli",
             "clock",
             "controller",
@@ -57,7 +64,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "tasks",
         ],
     ),
-    ("forwarder", &["address", "cli", "clock", "exposition", "http1", "pool", "proxy"]),
+    ("forwarder", &["address", "cli", "clock", "exchange", "exposition", "http1", "pool", "proxy"]),
     (
         "admin",
         &[
@@ -101,7 +108,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 const ROOTS: [&str; 2] = ["main", "lib"];
 
 /// Modules that decide and do nothing else. Time and random draws are their arguments.
-const PURE: [&str; 6] = ["fleet", "pool", "http1", "incidents", "metrics", "proxy_protocol"];
+const PURE: [&str; 7] =
+    ["boot", "fleet", "pool", "http1", "incidents", "metrics", "proxy_protocol"];
 
 /// What a pure module may not mention, in code that is not a test.
 const IMPURE: [&str; 18] = [

@@ -17,6 +17,7 @@ mod faults;
 mod history;
 mod inbound;
 mod incidents;
+mod join;
 mod json;
 mod kept;
 mod many;

@@ -128,5 +128,5 @@ function probeText(probe) {
 
 function probeTone(probe) {
   if (!probe || probe.finding === "well") return "";
-  return probe.finding === "shedding" ? "probe-warn" : "probe-bad";
+  return ["shedding", "leaving"].includes(probe.finding) ? "probe-warn" : "probe-bad";
 }

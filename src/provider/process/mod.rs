@@ -41,19 +41,14 @@ use self::ports::Ports;
 use self::procfs::Tag;
 use self::record::{Ledger, Record};
 use super::{Error, Fault, Notice};
+pub use crate::boot::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, STORE_VARIABLE};
 use crate::fleet::{Instance, InstanceId, Launch, Vitals};
 use crate::state_dir::{Lock, Token};
 
-/// The environment variable that tells an instance its own name.
-pub const INSTANCE_VARIABLE: &str = "CLOUDAPS_INSTANCE";
 /// The environment variable with the launch token: one half of the owner's tag of a process.
 pub const LAUNCH_VARIABLE: &str = "CLOUDAPS_LAUNCH";
 /// The environment variable with the state directory: the other half.
 pub const OWNER_VARIABLE: &str = "CLOUDAPS_OWNER";
-/// The environment variable that carries the secret of a forwarder's control channel.
-pub const CONTROL_TOKEN_VARIABLE: &str = "CLOUDAPS_CONTROL_TOKEN";
-/// The environment variable that tells a task service its database.
-pub const STORE_VARIABLE: &str = "CLOUDAPS_STORE";
 
 /// How long an instance gets from `SIGTERM` to `SIGKILL`. Its traffic was drained before, so this
 /// is for closing files; a database closes in less.

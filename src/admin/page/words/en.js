@@ -8,6 +8,7 @@ const causes = {
   unresponsive: "does not answer its health check",
   unhealthy: "its health check fails",
   flapping: "is well and unwell by turns",
+  reclaimed: "its machine is about to be taken",
   never_served: "did not serve in time",
   surplus: "is one too many",
   duplicate: "its slot is filled by another",
@@ -125,6 +126,7 @@ export default {
   },
   findings: {
     well: "well",
+    leaving: "leaving",
     shedding: "overloaded",
     refused: "refused",
     timed_out: "no answer",

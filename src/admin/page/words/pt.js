@@ -8,6 +8,7 @@ const causes = {
   unresponsive: "não responde à verificação",
   unhealthy: "a verificação falha",
   flapping: "fica bem e mal alternadamente",
+  reclaimed: "a máquina está para ser tomada",
   never_served: "não atendeu a tempo",
   surplus: "é uma a mais",
   duplicate: "o lugar é de outra",
@@ -124,6 +125,7 @@ export default {
   },
   findings: {
     well: "bem",
+    leaving: "de saída",
     shedding: "sobrecarregada",
     refused: "recusada",
     timed_out: "sem resposta",

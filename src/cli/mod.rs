@@ -1,11 +1,16 @@
 //! What was typed: every command, flag and environment variable. No effects, no decisions.
 
+mod tasks;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::tasks::{
+    StoreArgs, TarefaArgs, TarefaVerb, TaskArgs, TaskTarget, TaskVerb, TasksArgs, TasksVerb,
+};
 use crate::address::Address;
 
 /// Keeps an HTTP service up: launches the machines, balances the traffic over them, and replaces
@@ -82,6 +87,8 @@ pub enum Command {
     Forward(ForwardArgs),
     /// Serve the tasks (`/Tarefa/`) from a database.
     Tasks(TasksArgs),
+    /// Wait on a machine that was just made until the balancer claims it, then run a command.
+    Join(JoinArgs),
     /// O cliente das tarefas: adicionar, listar, buscar, apagar, atualizar.
     Tarefa(TarefaArgs),
     /// The client of the task service: add, list, get, rm, set.
@@ -155,6 +162,8 @@ pub enum ProviderKind {
     Process,
     /// Servers that already exist; none is launched or ended.
     Static,
+    /// Machines on Amazon EC2.
+    Ec2,
 }
 
 /// `cloudaps check`.
@@ -225,6 +234,18 @@ pub struct ForwardArgs {
     /// The bearer token that `PUT /backend` must carry.
     #[arg(long, env = "CLOUDAPS_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub control_token: Option<String>,
+    /// Ask the machine's metadata whether it is about to be taken away, as spot instances on EC2
+    /// are, and say so in the answer to `GET /health`.
+    #[arg(long, requires = "control")]
+    pub spot: bool,
+    /// Where the metadata is.
+    #[arg(
+        long,
+        env = "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        value_name = "URL",
+        default_value = "http://169.254.169.254"
+    )]
+    pub metadata: String,
     /// The instance's own name, repeated in the answer to `GET /health`.
     #[arg(long, env = "CLOUDAPS_INSTANCE", value_name = "ID")]
     pub instance: Option<String>,
@@ -240,173 +261,22 @@ pub enum LogFormatKind {
     Combined,
 }
 
-/// `cloudaps tasks`.
+/// `cloudaps join`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct TasksArgs {
-    /// Something to do with the data instead of serving it.
-    #[command(subcommand)]
-    pub verb: Option<TasksVerb>,
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", required = true)]
-    pub listen: Option<SocketAddr>,
-    /// The database.
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
-/// What can be done with the data besides serving it.
-#[derive(Debug, Subcommand)]
-pub enum TasksVerb {
-    /// Write everything in a store to a new SQLite file, while it is served.
-    Backup {
-        /// The file; it must not exist.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The store.
-        #[command(flatten)]
-        store: StoreArgs,
-    },
-    /// Fill an empty store from a backup.
-    Restore {
-        /// The file that `backup` wrote.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The store.
-        #[command(flatten)]
-        store: StoreArgs,
-    },
-    /// Fill an empty store from another one, of either kind. Whatever is written to the first one
-    /// meanwhile is left behind: stop its service before, or make it read-only.
-    Copy {
-        /// The store with the tasks.
-        #[arg(value_name = "FROM")]
-        from: String,
-        /// The empty store.
-        #[arg(value_name = "TO")]
-        to: String,
-    },
-}
-
-/// Where tasks are kept.
-#[derive(Clone, Debug, Args)]
-pub struct StoreArgs {
-    /// The database: `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. The
-    /// variable shows a password to nobody who lists processes.
-    #[arg(
-        long,
-        env = "CLOUDAPS_STORE",
-        hide_env_values = true,
-        value_name = "URL",
-        default_value = "sqlite://tasks.db"
-    )]
-    pub store: String,
-}
-
-/// `cloudaps tarefa`.
-#[derive(Debug, Args)]
-pub struct TarefaArgs {
-    /// Where the tasks are and how to print them.
-    #[command(flatten)]
-    pub target: TaskTarget,
-    /// O que fazer.
-    #[command(subcommand)]
-    pub verb: TarefaVerb,
-}
-
-/// Os verbos de `cloudaps tarefa`.
-#[derive(Debug, Subcommand)]
-pub enum TarefaVerb {
-    /// Adiciona uma tarefa por VALOR.
-    Adicionar {
-        /// Os textos das tarefas; `-` lê um por linha da entrada padrão.
-        #[arg(required = true, value_name = "VALOR")]
-        values: Vec<String>,
-    },
-    /// Lista todas as tarefas.
-    Listar,
-    /// Mostra uma tarefa.
-    Buscar {
-        /// O número da tarefa.
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
-    /// Apaga tarefas.
-    Apagar {
-        /// Os números das tarefas; `-` lê um por linha da entrada padrão.
-        #[arg(required = true, value_name = "ID", value_parser = id_or_stdin)]
-        ids: Vec<String>,
-    },
-    /// Troca o texto de uma tarefa.
-    Atualizar {
-        /// O número da tarefa.
-        #[arg(value_name = "ID")]
-        id: i64,
-        /// O novo texto; `-` lê a entrada padrão.
-        #[arg(value_name = "VALOR")]
-        value: String,
-    },
-}
-
-/// `cloudaps task`.
-#[derive(Debug, Args)]
-pub struct TaskArgs {
-    /// Where the tasks are and how to print them.
-    #[command(flatten)]
-    pub target: TaskTarget,
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: TaskVerb,
-}
-
-/// The verbs of `cloudaps task`.
-#[derive(Debug, Subcommand)]
-pub enum TaskVerb {
-    /// Add one task per VALUE.
-    Add {
-        /// The tasks' texts; `-` reads one per line from the standard input.
-        #[arg(required = true, value_name = "VALUE")]
-        values: Vec<String>,
-    },
-    /// List all tasks.
-    List,
-    /// Show one task.
-    Get {
-        /// The task's number.
-        #[arg(value_name = "ID")]
-        id: i64,
-    },
-    /// Remove tasks.
-    Rm {
-        /// The tasks' numbers; `-` reads one per line from the standard input.
-        #[arg(required = true, value_name = "ID", value_parser = id_or_stdin)]
-        ids: Vec<String>,
-    },
-    /// Replace a task's text.
-    Set {
-        /// The task's number.
-        #[arg(value_name = "ID")]
-        id: i64,
-        /// The new text; `-` reads the standard input.
-        #[arg(value_name = "VALUE")]
-        value: String,
-    },
-}
-
-/// The longest that anybody would want to wait for a task.
-const PATIENCE_MAX: Duration = Duration::from_secs(3600);
-
-fn patience(text: &str) -> Result<Duration, String> {
-    let allowed = "allowed are 0s to 1h, such as `500ms` or `30s`";
-    let time = humantime::parse_duration(text).map_err(|error| format!("{error}; {allowed}"))?;
-    let fits = time <= PATIENCE_MAX;
-    if fits { Ok(time) } else { Err(format!("it is out of range; {allowed}")) }
-}
-
-fn id_or_stdin(text: &str) -> Result<String, String> {
-    let fits = text == "-" || text.parse::<i64>().is_ok();
-    let refusal = "allowed is a whole number, or `-` for the standard input";
-    if fits { Ok(text.to_owned()) } else { Err(refusal.to_owned()) }
+pub struct JoinArgs {
+    /// Where to wait for `PUT /claim`.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Keep the claim in FILE, readable by this user only; where it holds one already, nothing is
+    /// waited for.
+    #[arg(long, value_name = "FILE")]
+    pub keep: PathBuf,
+    /// The bearer token that the claim must carry. It is worth something once.
+    #[arg(long, env = "CLOUDAPS_BOOT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub boot_token: String,
+    /// What to become then, with what the claim says in its environment.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// The locale for messages, as POSIX finds it: of its three variables the first that is set.
@@ -416,26 +286,6 @@ pub fn locale() -> Option<String> {
     let mut values = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(std::env::var_os);
     let first = values.find(|value| !value.is_empty());
     first.map(|value| value.to_string_lossy().into_owned())
-}
-
-/// Where the task client sends its requests.
-#[derive(Clone, Debug, Args)]
-pub struct TaskTarget {
-    /// The balancer (or a task service itself).
-    #[arg(
-        long,
-        global = true,
-        env = "CLOUDAPS_SERVER",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:5000"
-    )]
-    pub server: String,
-    /// For how long nobody may answer: what can be tried again is, until then.
-    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = patience)]
-    pub timeout: Duration,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
 }
 
 /// How the operator's verbs find the running `up`.
