@@ -20,5 +20,6 @@ mod adoption;
 mod data;
 mod fleet;
 mod healing;
+mod late;
 mod shortage;
 mod spot;
