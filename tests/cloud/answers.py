@@ -78,8 +78,9 @@ def s3_action(environ):
         return "ListBuckets"
     if key:
         return f"{method.capitalize()}Object"
-    settings = environ.get("QUERY_STRING", "").partition("=")[0].partition("&")[0]
+    # A signature may stand before them.
+    settings = {one.partition("=")[0] for one in environ.get("QUERY_STRING", "").split("&")}
     known = {"tagging": "BucketTagging", "publicAccessBlock": "PublicAccessBlock"}
-    if settings in known:
-        return f"{method.capitalize()}{known[settings]}"
+    for setting in settings & known.keys():
+        return f"{method.capitalize()}{known[setting]}"
     return S3_BUCKET.get(method, method)

@@ -8,6 +8,9 @@ import shlex
 import shutil
 import signal
 
+# `os.execvpe` imports it, and on a machine there is nothing to import it from.
+import warnings  # noqa: F401
+
 FOLDER = "/etc/systemd/system"
 
 # The first of the users that systemd makes for `DynamicUser=`.
