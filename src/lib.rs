@@ -5,6 +5,8 @@ pub mod address;
 pub mod admin;
 #[cfg(feature = "ec2")]
 pub mod aws;
+#[cfg(feature = "ec2")]
+pub mod blueprint;
 pub mod boot;
 pub mod chaos;
 pub mod cli;
@@ -18,6 +20,8 @@ pub mod fleet;
 pub mod forwarder;
 pub mod http1;
 pub mod incidents;
+#[cfg(feature = "ec2")]
+pub mod install;
 pub mod join;
 pub mod manual;
 pub mod metrics;

@@ -7,6 +7,8 @@ use clap::Parser;
 use cloudaps::cli::{CheckArgs, Cli, Colours, Command, ForwardArgs, LogKind, Misuse};
 use cloudaps::config::{Config, File};
 use cloudaps::http1::Forwarding;
+#[cfg(feature = "ec2")]
+use cloudaps::install;
 use cloudaps::up::{self, Screen};
 use cloudaps::{admin, chaos, forwarder, join, manual, task_client, tasks};
 use tracing_subscriber::EnvFilter;
@@ -39,6 +41,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Up(args) => up::run(&args, &screen),
         Command::Check(args) => check(&args),
+        #[cfg(feature = "ec2")]
+        Command::Plan(args) => install::show_plan(&args),
+        #[cfg(feature = "ec2")]
+        Command::Install(args) => install::install(&args),
+        #[cfg(feature = "ec2")]
+        Command::Destroy(args) => install::destroy(&args),
+        #[cfg(not(feature = "ec2"))]
+        Command::Plan(_) | Command::Install(_) | Command::Destroy(_) => Err(without_ec2()),
         Command::Forward(args) => forward(&args),
         Command::Tasks(args) => tasks::run(&args),
         Command::Join(args) => join::run(&args),
@@ -75,6 +85,14 @@ fn log_to(screen: &Screen, cli: &Cli) -> anyhow::Result<()> {
         LogKind::Json => log.json().flatten_event(true).with_current_span(false).init(),
     }
     Ok(())
+}
+
+/// What this build cannot do.
+#[cfg(not(feature = "ec2"))]
+fn without_ec2() -> anyhow::Error {
+    let text = "this cloudaps was built without AWS: build it with \
+                `cargo build --release --features ec2`";
+    Misuse(text.to_owned()).into()
 }
 
 /// Validates a file as `up` would, and prints it with every default filled in.

@@ -22,14 +22,22 @@ impl Access {
     /// # Errors
     /// There are no credentials, or the bucket has no valid name.
     pub async fn link(&self, object: Object<'_>, valid: Duration) -> Result<String, Error> {
-        let held = self.credentials().await?;
-        let (key, secret) = (held.access_key_id(), held.secret_access_key());
-        let credentials = match held.session_token() {
-            Some(token) => Credentials::new_with_token(key, secret, token),
-            None => Credentials::new(key, secret),
-        };
+        let credentials = self.signing_credentials().await?;
         let bucket = self.bucket(object.bucket)?;
         Ok(bucket.get_object(Some(&credentials), object.key).sign(valid).to_string())
+    }
+
+    /// The credentials, as requests to a bucket are signed with.
+    ///
+    /// # Errors
+    /// There are none.
+    pub async fn signing_credentials(&self) -> Result<Credentials, Error> {
+        let held = self.credentials().await?;
+        let (key, secret) = (held.access_key_id(), held.secret_access_key());
+        Ok(match held.session_token() {
+            Some(token) => Credentials::new_with_token(key, secret, token),
+            None => Credentials::new(key, secret),
+        })
     }
 
     /// A bucket in our region. Another server than AWS's has no names for its buckets.

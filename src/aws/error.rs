@@ -6,6 +6,9 @@ use std::fmt;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 
+/// How EC2 names an instance profile that IAM has just made: with the code of any wrong parameter.
+const NEW_PROFILE: &str = "Invalid IAM Instance Profile";
+
 /// What the caller does about a call that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -66,7 +69,28 @@ impl Error {
             return Self { kind: Kind::Unavailable, operation, code: None, message };
         };
         let status = error.raw_response().map_or(0, |answer| answer.status().as_u16());
-        Self { kind: kind_of(&code, status), operation, code: Some(code), message }
+        let kind = match message.contains(NEW_PROFILE) {
+            true => Kind::NotFound,
+            false => kind_of(&code, status),
+        };
+        Self { kind, operation, code: Some(code), message }
+    }
+
+    /// AWS refused, in a protocol that the SDK does not speak for us.
+    pub(super) fn answered(
+        operation: &'static str,
+        code: &str,
+        message: &str,
+        status: u16,
+    ) -> Self {
+        let (kind, code) = (kind_of(code, status), Some(code.to_owned()));
+        Self { kind, operation, code, message: message.to_owned() }
+    }
+
+    /// There was no answer, or none that could be read.
+    #[must_use]
+    pub fn unanswered(operation: &'static str, why: impl fmt::Display) -> Self {
+        Self { kind: Kind::Unavailable, operation, code: None, message: why.to_string() }
     }
 
     /// No region is named anywhere.
@@ -220,7 +244,9 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "ConcurrentTagAccess"
         | "ResourceInUse"
         | "InvalidIPAddress.InUse"
-        | "ConcurrentModification" => Kind::Busy,
+        | "ConcurrentModification"
+        | "BucketNotEmpty"
+        | "OperationAborted" => Kind::Busy,
         _ if is_not_found(code) => Kind::NotFound,
         _ if code.ends_with(".Duplicate") || code.ends_with(".DuplicateValue") => Kind::Exists,
         _ if (400..500).contains(&status) => Kind::Invalid,

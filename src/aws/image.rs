@@ -1,7 +1,5 @@
 //! Which image a machine starts from when nobody says otherwise.
 
-use std::env::consts::ARCH;
-
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Image};
 
@@ -10,13 +8,14 @@ use super::Error;
 /// Who publishes Amazon Linux.
 const OWNER: &str = "amazon";
 
-/// The newest image of Amazon Linux 2023 for this program's processor, which is what a machine is
-/// given to run.
+/// This program's processor, as EC2 calls it. It is what a machine is given to run.
+pub const PROCESSOR: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// The newest image of Amazon Linux 2023 for a processor.
 ///
 /// # Errors
 /// AWS cannot be asked, or has none.
-pub async fn newest(ec2: &Client) -> Result<String, Error> {
-    let processor = if ARCH == "aarch64" { "arm64" } else { ARCH };
+pub async fn newest(ec2: &Client, processor: &str) -> Result<String, Error> {
     let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
     let filters = vec![
         filter("name", &format!("al2023-ami-2023.*-{processor}")),

@@ -4,6 +4,7 @@
 mod artifact;
 mod error;
 pub mod image;
+mod store;
 pub mod tags;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use aws_sdk_ec2::config::retry::RetryConfig;
 
 pub use artifact::Object;
 pub use error::{Error, Kind};
+pub use store::{Found, Store};
 
 /// How long one try of a call may take. EC2 answers within two seconds as a rule; a connection
 /// that was lost is noticed by this alone.
@@ -82,6 +84,18 @@ impl Access {
     #[must_use]
     pub fn iam(&self) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.config)
+    }
+
+    /// The account whose credentials these are. Nobody has to be allowed to ask that.
+    ///
+    /// # Errors
+    /// There are no credentials, or AWS does not take them.
+    pub async fn account(&self) -> Result<String, Error> {
+        let operation = "GetCallerIdentity";
+        let call = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
+        let answer = call.send().await.map_err(|error| Error::of(operation, &error))?;
+        let account = answer.account().map(str::to_owned);
+        account.ok_or_else(|| Error::unanswered(operation, "the answer names no account"))
     }
 
     /// What requests are signed with, for who signs them without the SDK.

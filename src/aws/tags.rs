@@ -10,6 +10,11 @@ pub const FLEET: &str = "cloudaps:fleet";
 pub const SLOT: &str = "cloudaps:slot";
 /// The launch that made a machine.
 pub const LAUNCH: &str = "cloudaps:launch";
+/// Which part of a fleet something belongs to that fills no slot: the balancer's machine, a
+/// security group.
+pub const PART: &str = "cloudaps:part";
+/// The digest of what something was made from, to see whether that has changed.
+pub const DIGEST: &str = "cloudaps:digest";
 /// What a volume holds.
 pub const DATA: &str = "cloudaps:data";
 /// Of [`DATA`]: what the backend keeps.

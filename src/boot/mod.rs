@@ -6,10 +6,12 @@
 //! that is worth something once: whoever shows it first says who the machine is and what it needs
 //! to know. Pure.
 
+mod balancer;
 mod claim;
 mod script;
 mod unit;
 
+pub use balancer::BalancerScript;
 pub use claim::{BootToken, Claim};
 pub use script::{Program, Script, TooLong, USER_DATA_MAX};
 pub use unit::{Duty, Notices, Unit};

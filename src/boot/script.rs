@@ -54,12 +54,8 @@ impl Script<'_> {
         let environment = format!("{BOOT_TOKEN_VARIABLE}={}\n", self.token.as_str());
         let mut parts = vec![
             format!("#!/bin/sh\n# Made by cloudaps for {}.\nset -eu\numask 022\n", self.launch),
-            fetch(self.program),
-            format!(
-                "id -u {USER} >/dev/null 2>&1 || \
-                 useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {USER}\n\
-                 mkdir -p /etc/cloudaps\n"
-            ),
+            fetch(self.program, PROGRAM, "0755"),
+            make_user(),
         ];
         if let Duty::Forward { settings, .. } = self.duty {
             parts.push(write(SETTINGS, settings));
@@ -74,16 +70,26 @@ impl Script<'_> {
     }
 }
 
-/// What is fetched is run only if it is what was meant.
-fn fetch(Program { url, sha256 }: &Program) -> String {
+/// The user that services of ours run as, and the folder of what they read.
+pub(super) fn make_user() -> String {
+    format!(
+        "id -u {USER} >/dev/null 2>&1 || \
+         useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {USER}\n\
+         mkdir -p /etc/cloudaps\n"
+    )
+}
+
+/// What is fetched is used only if it is what was meant.
+pub(super) fn fetch(Program { url, sha256 }: &Program, path: &str, mode: &str) -> String {
     let url = quote(url);
     format!(
-        "new={PROGRAM}.new\n\
+        "new={path}.new\n\
+         (umask 077 && \
          curl --fail --silent --show-error --location --retry 9 --retry-connrefused \
-         --connect-timeout 5 --max-time 300 --output \"$new\" {url}\n\
+         --connect-timeout 5 --max-time 300 --output \"$new\" {url})\n\
          echo \"{sha256}  $new\" | sha256sum -c - >/dev/null\n\
-         chmod 0755 \"$new\"\n\
-         mv -f \"$new\" {PROGRAM}\n"
+         chmod {mode} \"$new\"\n\
+         mv -f \"$new\" {path}\n"
     )
 }
 
@@ -116,7 +122,7 @@ fn mount(volume: &str) -> String {
 }
 
 /// A command that writes a file, whatever is in it.
-fn write(path: &str, text: &str) -> String {
+pub(super) fn write(path: &str, text: &str) -> String {
     format!("printf %s {} >{path}\n", quote(text))
 }
 

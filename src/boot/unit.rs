@@ -22,7 +22,7 @@ const METADATA: &str = "169.254.169.254/32 fd00:ec2::254/128";
 
 /// What holds for every service of ours. What would break a user's own program (memory that is
 /// written and then run, as just-in-time compilers do) is not among it.
-const HARDENING: &str = "\
+pub(super) const HARDENING: &str = "\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
 ProtectSystem=strict
@@ -46,7 +46,7 @@ SystemCallFilter=@system-service
 ";
 
 /// What holds for our own program besides.
-const HARDENING_OF_OURS: &str = "MemoryDenyWriteExecute=yes\n";
+pub(super) const HARDENING_OF_OURS: &str = "MemoryDenyWriteExecute=yes\n";
 
 /// What an instance is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

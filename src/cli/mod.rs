@@ -83,6 +83,12 @@ pub enum Command {
     Up(UpArgs),
     /// Validate a configuration file and print what it means.
     Check(CheckArgs),
+    /// Show what `install` would make, change and remove on AWS, and what it costs.
+    Plan(PlanArgs),
+    /// Set the whole system up on AWS, or go on with that.
+    Install(InstallArgs),
+    /// Remove all that `install` and its balancer made on AWS.
+    Destroy(DestroyArgs),
     /// Relay every request to one other server (the catch-all on each instance).
     Forward(ForwardArgs),
     /// Serve the tasks (`/Tarefa/`) from a database.
@@ -175,6 +181,55 @@ pub struct CheckArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `cloudaps plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Read the settings from FILE.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the IAM policy that WHO needs instead; AWS is not asked.
+    #[arg(long, value_enum, value_name = "WHO", num_args = 0..=1,
+        default_missing_value = "installer")]
+    pub policy: Option<PolicyKind>,
+}
+
+/// Who needs a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyKind {
+    /// Whoever runs `plan`, `install` and `destroy`.
+    Installer,
+    /// The balancer's machine, or whoever runs `up --provider ec2`.
+    Balancer,
+}
+
+/// `cloudaps install`.
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// Read the settings from FILE.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only ask AWS whether its calls would be allowed.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `cloudaps destroy`.
+#[derive(Debug, Args)]
+pub struct DestroyArgs {
+    /// Read the settings from FILE.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// Leave the volume with the backend's data; the next `install` finds it.
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Only ask AWS whether its calls would be allowed.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `cloudaps completions`.

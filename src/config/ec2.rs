@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::install::{Install, Prices};
 use super::value::Count;
 
 /// The hexadecimal digits of a SHA-256.
@@ -15,7 +16,7 @@ const SHA256_DIGITS: usize = 64;
 const FLEET_CHARS_MAX: usize = 32;
 
 /// `[ec2]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ec2 {
     /// The fleet's name: what carries it as a tag is ours.
@@ -47,6 +48,12 @@ pub struct Ec2 {
     /// The program that machines fetch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<Artifact>,
+    /// What `install` needs to know besides.
+    #[serde(skip_serializing_if = "Install::is_empty")]
+    pub install: Install,
+    /// What things cost.
+    #[serde(skip_serializing_if = "Prices::is_empty")]
+    pub prices: Prices,
 }
 
 /// The security groups of the machines; none is the network's default group.
@@ -119,6 +126,8 @@ impl Default for Ec2 {
             // Millions of tasks, for less than a dollar a month.
             volume: Count::new(8),
             artifact: None,
+            install: Install::default(),
+            prices: Prices::default(),
         }
     }
 }

@@ -25,6 +25,12 @@ impl Networks {
         self.0.is_empty()
     }
 
+    /// The networks, each as it was written.
+    #[must_use]
+    pub fn to_strings(&self) -> Vec<String> {
+        self.0.iter().map(IpNet::to_string).collect()
+    }
+
     /// The networks, as the engine wants them.
     pub(super) fn to_proxy(&self) -> crate::proxy::Networks {
         self.0.iter().copied().collect()

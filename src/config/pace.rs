@@ -81,7 +81,8 @@ impl ProviderName {
 
 impl File {
     /// Where the balancer listens.
-    pub(super) fn listen(&self) -> SocketAddr {
+    #[must_use]
+    pub fn listen(&self) -> SocketAddr {
         self.listen.unwrap_or(self.provider.pace().listen)
     }
 

@@ -8,6 +8,7 @@ use super::rust::{Part, Source, leading_word, line_number, occurrences};
 pub(crate) const LAYERS: &[(&str, &[&str])] = &[
     ("address", &[]),
     ("aws", &[]),
+    ("blueprint", &[]),
     ("boot", &[]),
     ("cli", &["address"]),
     ("clock", &[]),
@@ -64,6 +65,7 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
             "tasks",
         ],
     ),
+    ("install", &["aws", "blueprint", "boot", "cli", "clock", "config"]),
     ("forwarder", &["address", "cli", "clock", "exchange", "exposition", "http1", "pool", "proxy"]),
     (
         "admin",
@@ -108,8 +110,8 @@ pub(crate) const LAYERS: &[(&str, &[&str])] = &[
 const ROOTS: [&str; 2] = ["main", "lib"];
 
 /// Modules that decide and do nothing else. Time and random draws are their arguments.
-const PURE: [&str; 7] =
-    ["boot", "fleet", "pool", "http1", "incidents", "metrics", "proxy_protocol"];
+const PURE: [&str; 8] =
+    ["blueprint", "boot", "fleet", "pool", "http1", "incidents", "metrics", "proxy_protocol"];
 
 /// What a pure module may not mention, in code that is not a test.
 const IMPURE: [&str; 18] = [

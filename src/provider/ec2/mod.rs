@@ -156,7 +156,7 @@ impl Provider {
         let subnets = describe::subnets(&asking, &config.subnets).await?;
         let image = match &config.image {
             Some(image) => image.clone(),
-            None => image::newest(&asking).await?,
+            None => image::newest(&asking, image::PROCESSOR).await?,
         };
         let seed = getrandom::u64().map_err(|error| aws::Error::invalid("open", error))?;
         let shared = Shared {

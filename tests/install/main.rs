@@ -1,0 +1,14 @@
+//! `plan`, `install` and `destroy` on a cloud to test on, from a laptop outside of its network.
+
+#![cfg(feature = "ec2")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "../cloud/mod.rs"]
+mod cloud;
+
+mod drift;
+mod interrupted;
+mod laptop;
+mod plan;
+mod refusals;
+mod whole;
