@@ -29,7 +29,6 @@ const DESTROY: [&str; 12] = [
     "TerminateInstances",
     "DeleteKeyPair",
     "DeleteObject",
-    "DeleteBucket",
     "RemoveRoleFromInstanceProfile",
     "DeleteInstanceProfile",
     "DeleteRolePolicy",
@@ -38,6 +37,8 @@ const DESTROY: [&str; 12] = [
     "DeleteVolume",
     "DeleteSecurityGroup",
     "DeleteSecurityGroup",
+    // It waits for the last object, and so for whatever is called beside that.
+    "DeleteBucket",
 ];
 
 const WAITING: &str = "waiting for the balancer to answer";
