@@ -84,6 +84,12 @@ impl Address {
 }
 
 impl UnixName {
+    /// The name as it is written down.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The name as the system takes it, where a zero byte begins an abstract one.
     #[must_use]
     pub fn to_path(&self) -> PathBuf {

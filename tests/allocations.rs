@@ -1,4 +1,5 @@
-//! What the control plane allocates for a fleet of ten thousand, counted.
+//! What the control plane allocates for a fleet of ten thousand, and the codec for a request,
+//! counted.
 
 use std::time::Duration;
 
@@ -7,6 +8,10 @@ use cloudaps::clock::Instant;
 use cloudaps::fleet::{
     Capacity, Event, Finding, Fleet, Group, GroupSpec, Handover, Instance, InstanceId, LaunchOn,
     LaunchToken, Operation, Ownership, Plan, Probe, Relays, Slot, Spec, Thresholds, Vitals, plan,
+};
+use cloudaps::http1::{
+    Forwarding, Hop, Limits, Peer, Progress, RequestHead, RequestId, Scheme, TraceBegun,
+    TraceOnward, TraceParent, write_request,
 };
 use many::{instance, probed, serving, spec};
 
@@ -55,4 +60,32 @@ fn a_probe_that_says_what_the_one_before_said_allocates_nothing() {
     });
     assert_eq!(folded.count_total, 0, "{folded:?}");
     assert_eq!(fleet.take_journal(), []);
+}
+
+#[test]
+fn a_request_goes_on_without_an_allocation_with_a_trace_of_ours_or_without() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let text = format!("GET / HTTP/1.1\r\nHost: a\r\ntraceparent: {parent}\r\n\r\n");
+    let mut head = RequestHead::default();
+    assert_eq!(head.parse(text.as_bytes(), &Limits::default()), Ok(Progress::Complete));
+    let parent = TraceParent::parse(parent.as_bytes()).expect("it is valid");
+    let onward = TraceOnward { parent, begun: TraceBegun::Before };
+    let peer = Peer::new([192, 0, 2, 1].into(), Scheme::Http);
+    let mut out = Vec::with_capacity(1024);
+    for trace in [None, Some(&onward)] {
+        let hop = Hop {
+            forwarding: Forwarding::Overwrite,
+            peer: &peer,
+            request_id: &RequestId::from_draw(7),
+            default_host: b"a",
+            own_cookie: None,
+            trace,
+        };
+        let cost = measure(|| {
+            out.clear();
+            let place = write_request(&mut out, &head, text.as_bytes(), &hop);
+            assert_eq!(place.is_some(), trace.is_some());
+        });
+        assert_eq!(cost.count_total, 0, "{cost:?}");
+    }
 }

@@ -38,7 +38,8 @@ fn requests(criterion: &mut Criterion) {
     let id = RequestId::from_draw(7);
     let peer = Peer::new([192, 0, 2, 1].into(), Scheme::Http);
     let (forwarding, request_id) = (Forwarding::Overwrite, &id);
-    let hop = Hop { forwarding, peer: &peer, request_id, default_host: b"a", own_cookie: None };
+    let (peer, default_host) = (&peer, b"a".as_slice());
+    let hop = Hop { forwarding, peer, request_id, default_host, own_cookie: None, trace: None };
     for (name, text) in [("a tool's request", REQUEST), ("a browser's request", BROWSER)] {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(text.len() as u64));

@@ -107,6 +107,7 @@ fn pool(count: u32, algorithm: Algorithm) -> Pool {
     let endpoints = (0..count).map(|index| Endpoint {
         id: EndpointId::new(index.into()),
         address: address(index).into(),
+        name: None,
         weight: Weight::FULL,
         since: Instant::START,
         standing: Standing::Serving,

@@ -69,10 +69,8 @@ impl Cli {
     /// Whether there may be colours.
     #[must_use]
     pub fn colours(&self) -> Colours {
-        match self.no_color.as_deref() {
-            Some(any) if !any.is_empty() => Colours::Unwanted,
-            Some(_) | None => Colours::Wanted,
-        }
+        let is_unwanted = self.no_color.as_deref().is_some_and(|any| !any.is_empty());
+        if is_unwanted { Colours::Unwanted } else { Colours::Wanted }
     }
 }
 
@@ -155,6 +153,10 @@ pub struct UpArgs {
     /// How many more to keep ready without traffic, to step in when one fails [default: 0].
     #[arg(long, value_name = "K")]
     pub standby: Option<u32>,
+    /// Tell the traces of requests to this collector, by OTLP over HTTP, such as
+    /// http://127.0.0.1:4318 [default: none].
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub traces_endpoint: Option<String>,
     /// Let `cloudaps chaos` break the controller itself: lose its listings and fail its launches.
     /// Whoever has the admin token can then do that. Never where anybody depends on the service.
     #[arg(long)]
@@ -273,7 +275,7 @@ pub struct ForwardArgs {
     /// Where to answer `GET /health` and take `PUT /backend`, apart from user traffic.
     #[arg(long, value_name = "ADDR")]
     pub control: Option<SocketAddr>,
-    /// Read the `[proxy]` settings from FILE.
+    /// Read the `[proxy]` and `[traces]` settings from FILE.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Append a line for each request to PATH; SIGUSR1 opens it anew. Not read from FILE, where
@@ -283,6 +285,10 @@ pub struct ForwardArgs {
     /// What a line of the access log looks like.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub access_log_format: LogFormatKind,
+    /// Tell the traces of requests to this collector, by OTLP over HTTP, such as
+    /// http://127.0.0.1:4318 [default: none].
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub traces_endpoint: Option<String>,
     /// Threads that carry traffic [default: one per core].
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::host_name::HostName;
 use super::server::Server;
+use super::traces::Traces;
 use super::value::{Count, Span};
 use crate::controller;
 use crate::fleet::LaunchOn;
@@ -59,6 +60,8 @@ pub struct File {
     pub proxy: super::proxy::Proxy,
     /// Machines on Amazon EC2.
     pub ec2: super::ec2::Ec2,
+    /// What is told of requests to a collector of traces.
+    pub traces: Traces,
 }
 
 /// How long a newborn may have until its first good probe.
@@ -220,6 +223,7 @@ impl Default for File {
             probe: Probe::default(),
             proxy: super::proxy::Proxy::default(),
             ec2: super::ec2::Ec2::default(),
+            traces: Traces::default(),
         }
     }
 }

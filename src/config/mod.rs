@@ -15,6 +15,7 @@ mod proxy;
 mod server;
 mod shown;
 mod together;
+mod traces;
 mod value;
 
 use std::fmt;
@@ -31,7 +32,7 @@ use crate::http1::Forwarding;
 use crate::pool::Balance;
 use crate::provider::fixed;
 use crate::provider::process::Workload;
-use crate::proxy::{LogFormat, Settings};
+use crate::proxy::{LogFormat, Settings, TraceSettings};
 use crate::state_dir::StateDir;
 pub use ec2::{Artifact, Ec2, Location, SecurityGroups, Word};
 pub use file::File;
@@ -77,6 +78,8 @@ pub struct Config {
     pub proxy: Settings,
     /// Where requests are logged.
     pub access_log: Option<LogTarget>,
+    /// What is told of requests to a collector of traces, and to which.
+    pub traces: Option<TraceSettings>,
     /// Whether the controller itself may be broken.
     pub chaos: Chaos,
     /// All settings, for people to read.
@@ -209,6 +212,7 @@ impl File {
         if !args.endpoints.is_empty() {
             self.endpoints = args.endpoints.iter().cloned().map(Server::from).collect();
         }
+        self = self.traced_to(args.traces_endpoint.as_deref())?;
         let refusal = |flag| move |refusal| Error::Together(format!("{flag}: {refusal}"));
         if let Some(instances) = args.instances {
             let checked = Count::checked(instances.into());
@@ -217,6 +221,19 @@ impl File {
         if let Some(standby) = args.standby {
             let checked = Count::checked(standby.into());
             self.standby = checked.map_err(refusal("--standby"))?;
+        }
+        Ok(self)
+    }
+
+    /// The file with another collector of traces, if one was named.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn traced_to(mut self, endpoint: Option<&str>) -> Result<Self, Error> {
+        // A variable that is empty counts as none, as OpenTelemetry has it.
+        if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+            let refusal = |refusal| Error::Together(format!("--traces-endpoint: {refusal}"));
+            self.traces.endpoint = Some(endpoint.parse().map_err(refusal)?);
         }
         Ok(self)
     }
@@ -239,6 +256,7 @@ impl File {
     fn filled_in(&self) -> Self {
         let mut effective = self.clone();
         effective.backend = backend::shown(&self.backend);
+        effective.traces.headers.hide();
         effective.fill_in_pace();
         if effective.provider != ProviderName::Static {
             effective.instances.get_or_insert(Count::new(INSTANCES.into()));
@@ -311,6 +329,7 @@ impl Config {
             on_signal: file.provider.on_signal(),
             proxy: file.proxy.settings(Forwarding::Overwrite),
             access_log: file.proxy.access_log(),
+            traces: file.traces.settings(),
             chaos: Chaos::Forbidden,
             shown: file.shown(),
         })
@@ -338,6 +357,7 @@ fn provider(file: &File, source: Option<&Path>, state_dir: &Path) -> Result<Prov
     let instances = Workload::Forwarder {
         config: source.map(Path::to_owned),
         threads: file.instance.threads.to_u32(),
+        traces: file.traces.endpoint.as_ref().map(ToString::to_string),
     };
     Ok(Provider::Process(Processes { instances, backend, stop_timeout }))
 }

@@ -177,6 +177,7 @@ impl Roster {
         let endpoint = Endpoint {
             id: EndpointId::new(self.given),
             address: address.clone(),
+            name: Some(tracked.instance.slot.to_string().into()),
             weight,
             since: now,
             standing,

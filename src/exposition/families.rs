@@ -98,6 +98,8 @@ families! {
         "Connections to endpoints that are open, by what they do.";
     LOG_LINES: Counter "cloudaps_access_log_lines"
         "Lines of the access log, by what became of them.";
+    TRACE_SPANS: Counter "cloudaps_trace_spans"
+        "Spans of sampled requests, by what became of them.";
     SLOT_RESPONSES: Counter "cloudaps_slot_responses"
         "Answers that the instances of a slot gave, by class of status.";
     SLOT_FAILURES: Counter "cloudaps_slot_failures"

@@ -63,4 +63,7 @@ fn expose_connections(text: &mut Text, role: &str, (counters, levels): (&Counter
     text.begin(&family::LOG_LINES);
     text.sample(&[role, ("outcome", "written")], counters.logged);
     text.sample(&[role, ("outcome", "dropped")], counters.unlogged);
+    text.begin(&family::TRACE_SPANS);
+    text.sample(&[role, ("outcome", "exported")], counters.exported);
+    text.sample(&[role, ("outcome", "dropped")], counters.unexported);
 }

@@ -90,6 +90,7 @@ impl Backends {
         Endpoint {
             id,
             address,
+            name: None,
             weight: Weight::FULL,
             since: clock::now(),
             standing: Standing::Serving,

@@ -29,8 +29,8 @@ use crate::address::Address;
 use crate::cli::{ForwardArgs, LogFormatKind, Misuse};
 use crate::http1::Forwarding;
 use crate::proxy::{
-    AccessLog, Affinity, BodyRate, Engine, Inbound, Limits, LogFormat, Running, Settings,
-    raise_descriptor_limit,
+    AccessLog, Affinity, BodyRate, Engine, Inbound, Limits, LogFormat, Running, Settings, Teller,
+    TraceSettings, Traces, raise_descriptor_limit,
 };
 
 /// How long requests in flight have to end after the first SIGTERM: less than the 5 s after which
@@ -43,7 +43,12 @@ const GRACE: Duration = Duration::from_secs(4);
 ///
 /// [`Misuse`] if `--to` names no server; otherwise an address is taken, or the system refuses what
 /// is needed to run.
-pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub fn run(
+    args: &ForwardArgs,
+    settings: &Settings,
+    traces: Option<TraceSettings>,
+) -> anyhow::Result<ExitCode> {
+    let traces = traces.map(|traces| open_traces(args, traces)).transpose()?;
     let to = args.to.iter().map(|url| resolve(url)).collect::<Result<Vec<_>, _>>()?;
     let threads = args.threads.map_or(settings.threads, |threads| threads as usize);
     raise_descriptor_limit();
@@ -56,7 +61,7 @@ pub fn run(args: &ForwardArgs, settings: &Settings) -> anyhow::Result<ExitCode> 
     let affinity = Affinity::default();
     let forwarding = Forwarding::Append;
     let settings = Settings { threads, forwarding, inbound, limits, affinity, ..*settings };
-    runtime.block_on(forward(args, settings, to))
+    runtime.block_on(forward(args, (settings, traces), to))
 }
 
 /// The address behind `--to`.
@@ -75,7 +80,7 @@ fn resolve_metadata(url: &str) -> Result<Address, Misuse> {
 
 async fn forward(
     args: &ForwardArgs,
-    settings: Settings,
+    (settings, traces): (Settings, Option<Traces>),
     to: Vec<SocketAddr>,
 ) -> anyhow::Result<ExitCode> {
     let metadata = args.spot.then(|| resolve_metadata(&args.metadata)).transpose()?;
@@ -84,6 +89,7 @@ async fn forward(
     let access_log = open_log(args)?;
     let engine = Engine::bind(args.listen, settings).context("--listen takes another address")?;
     let engine = access_log.into_iter().fold(engine, Engine::log_to);
+    let engine = traces.into_iter().fold(engine, Engine::trace_to);
     let control = match args.control {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -143,6 +149,12 @@ fn open_log(args: &ForwardArgs) -> anyhow::Result<Option<AccessLog>> {
     };
     let opened = AccessLog::open(path, format).map_err(anyhow::Error::new);
     Ok(Some(opened.map_err(|error| Misuse(format!("--access-log: {error:#}")))?))
+}
+
+/// A collector that cannot be trusted was not meant.
+fn open_traces(args: &ForwardArgs, settings: TraceSettings) -> Result<Traces, Misuse> {
+    let teller = Teller { role: "forwarder", instance: args.instance.clone() };
+    Traces::new(settings, &teller).map_err(|error| Misuse(format!("the collector: {error}")))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

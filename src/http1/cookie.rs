@@ -187,6 +187,7 @@ mod tests {
             request_id: &RequestId::from_draw(1),
             default_host: b"a",
             own_cookie: Some(&name("srv")),
+            trace: None,
         };
         let mut out = Vec::new();
         write_request(&mut out, &head, &text, &hop);

@@ -7,6 +7,7 @@ use super::cookie::{CookieName, push_without};
 use super::fields::{Fate, Fields, push_line};
 use super::name::Name;
 use super::syntax::{elements, push_address, push_decimal};
+use super::trace::{SpanPlace, TraceBegun, TraceOnward};
 use super::{Framing, Hops, Method, RequestHead, RequestId, Version};
 
 /// Addresses in an `X-Forwarded-For` that we send, our own included. Beyond any real chain of
@@ -62,6 +63,8 @@ pub struct Hop<'a> {
     /// A cookie between the client and us: it stops here, so that no endpoint can act on it, log
     /// it or hand it on.
     pub own_cookie: Option<&'a CookieName>,
+    /// What the request says of its trace from here on; `None`: what it said until here.
+    pub trace: Option<&'a TraceOnward>,
 }
 
 impl Peer {
@@ -116,16 +119,22 @@ impl Scheme {
 
 /// Appends to `out` the head that goes upstream for `head`, whose text is in `bytes`.
 ///
-/// It does not depend on the endpoint, so a retry sends the same bytes. The body follows framed
-/// as [`RequestHead::framing`] says.
-pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &Hop<'_>) {
+/// It does not depend on the endpoint, so a retry sends the same bytes, but for the id of a span
+/// if there is one: says where that stands. The body follows framed as [`RequestHead::framing`]
+/// says.
+pub fn write_request(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    bytes: &[u8],
+    hop: &Hop<'_>,
+) -> Option<SpanPlace> {
     let own_cookie = hop.own_cookie.filter(|name| has_cookie(head, bytes, name));
     let line = push_request_line(out, head, bytes, hop);
     let host = if line.is_empty() { Fate::Stop } else { Fate::Pass };
     head.fields.copy(out, bytes, line, |name| match name {
         Name::Cookie if own_cookie.is_some() => Fate::Stop,
         Name::Host => host,
-        _ => fate(name, head, hop.forwarding),
+        _ => fate(name, head, hop),
     });
     if let Some(name) = own_cookie {
         push_without(out, &head.fields, bytes, name);
@@ -144,7 +153,9 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8], hop: &
         Forwarding::Append => push_forwarding(out, head, bytes, hop),
         Forwarding::Transparent => {}
     }
-    push_trace(out, &head.fields, bytes, head.version(), hop.request_id);
+    let place = hop.trace.map(|trace| trace.push(out));
+    push_way(out, &head.fields, bytes, head.version(), hop.request_id);
+    place
 }
 
 #[inline(never)]
@@ -154,7 +165,7 @@ fn has_cookie(head: &RequestHead, bytes: &[u8], name: &CookieName) -> bool {
 
 /// Ends a head with what tells its way: ourselves in `Via`, after whoever is there already, with
 /// the version we received (RFC 9110 §7.6.3), and the request's id.
-pub(super) fn push_trace(
+pub(super) fn push_way(
     out: &mut Vec<u8>,
     fields: &Fields,
     bytes: &[u8],
@@ -220,9 +231,14 @@ fn push_request_line(
 
 /// Whether headers of this name go on as they came. A `Connection` line can remove only what we do
 /// not know: not the framing, not the host, nothing that we add (RFC 9110 §7.6.1).
-fn fate(name: Name, head: &RequestHead, forwarding: Forwarding) -> Fate {
+fn fate(name: Name, head: &RequestHead, hop: &Hop<'_>) -> Fate {
+    let forwarding = hop.forwarding;
     let passes = match name {
-        Name::Accept | Name::Cookie | Name::Other => return Fate::PassUnlessListed,
+        Name::TraceParent if hop.trace.is_some() => false,
+        Name::TraceState if hop.trace.is_some_and(|trace| trace.begun == TraceBegun::Here) => false,
+        Name::Accept | Name::Cookie | Name::Other | Name::TraceParent | Name::TraceState => {
+            return Fate::PassUnlessListed;
+        }
         Name::Date | Name::Host => true,
         Name::ContentLength => head.length_is_plain(),
         Name::Expect => head.expects_continue(),

@@ -45,7 +45,7 @@ pub use request::{Hops, RequestHead};
 pub use request_id::{InvalidRequestId, RequestId};
 pub use response::ResponseHead;
 pub use syntax::{push_address, push_decimal};
-pub use trace::{TRACEPARENT, trace_id};
+pub use trace::{SpanId, SpanPlace, TraceBegun, TraceFlags, TraceId, TraceOnward, TraceParent};
 
 /// How much of a head we are willing to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

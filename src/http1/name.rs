@@ -12,6 +12,8 @@ pub(super) enum Name {
     Forwarded,
     Host,
     MaxForwards,
+    TraceParent,
+    TraceState,
     TransferEncoding,
     Upgrade,
     Via,
@@ -34,7 +36,7 @@ pub(super) enum Name {
 pub(super) struct Names(u32);
 
 /// The names in the order of their numbers.
-const ALL: [Name; 20] = [
+const ALL: [Name; 22] = [
     Name::Accept,
     Name::Connection,
     Name::ContentLength,
@@ -44,6 +46,8 @@ const ALL: [Name; 20] = [
     Name::Forwarded,
     Name::Host,
     Name::MaxForwards,
+    Name::TraceParent,
+    Name::TraceState,
     Name::TransferEncoding,
     Name::Upgrade,
     Name::Via,
@@ -81,7 +85,7 @@ impl Names {
 }
 
 /// Every name that is known in full. No two of them have the same length and first letter.
-const KNOWN: [(&[u8], Name); 26] = [
+const KNOWN: [(&[u8], Name); 28] = [
     (b"te", Name::HopByHop),
     (b"via", Name::Via),
     (b"date", Name::Date),
@@ -97,6 +101,8 @@ const KNOWN: [(&[u8], Name); 26] = [
     (b"x-real-ip", Name::XForwardedOther),
     (b"connection", Name::Connection),
     (b"keep-alive", Name::HopByHop),
+    (b"tracestate", Name::TraceState),
+    (b"traceparent", Name::TraceParent),
     (b"max-forwards", Name::MaxForwards),
     (b"x-request-id", Name::XRequestId),
     (b"content-length", Name::ContentLength),

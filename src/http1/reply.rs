@@ -2,7 +2,7 @@
 
 use super::cookie::{SetCookie, push_set_cookie};
 use super::fields::{Fate, push_line};
-use super::forward::{push_content_length, push_trace, push_upgrade};
+use super::forward::{push_content_length, push_upgrade, push_way};
 use super::name::Name;
 use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
 
@@ -80,7 +80,7 @@ pub fn write_switch(
     if let Some(cookie) = cookie {
         push_set_cookie(out, cookie);
     }
-    push_trace(out, &head.fields, bytes, head.version(), id);
+    push_way(out, &head.fields, bytes, head.version(), id);
 }
 
 /// Appends to `out` the head that goes downstream for the final response `head`, whose text is in
@@ -104,7 +104,7 @@ pub fn write_response(
     if let Some(cookie) = reply.cookie {
         push_set_cookie(out, cookie);
     }
-    push_trace(out, &head.fields, bytes, head.version(), reply.request_id);
+    push_way(out, &head.fields, bytes, head.version(), reply.request_id);
     delivery
 }
 
@@ -154,7 +154,12 @@ fn push_head(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], length: Lengt
 /// Whether headers of this name go back as they came.
 fn fate(name: Name) -> Fate {
     match name {
-        Name::Accept | Name::Cookie | Name::Disguised | Name::Other => Fate::PassUnlessListed,
+        Name::Accept
+        | Name::Cookie
+        | Name::Disguised
+        | Name::Other
+        | Name::TraceParent
+        | Name::TraceState => Fate::PassUnlessListed,
         Name::Date
         | Name::Expect
         | Name::Forwarded

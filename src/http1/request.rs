@@ -10,6 +10,7 @@ use super::host::authority;
 use super::name::Name;
 use super::syntax::{decimal, elements};
 use super::target::Target;
+use super::trace::TraceParent;
 use super::{Framing, Limits, Method, Persistence, Progress, Refusal, RequestId, Version};
 
 /// Empty lines tolerated before a request. RFC 9112 §2.2 asks for one, which old clients sent
@@ -223,6 +224,15 @@ impl RequestHead {
         let mut values = self.fields.values(bytes, Name::XRequestId);
         let id = RequestId::try_from(values.next()?).ok()?;
         values.next().is_none().then_some(id)
+    }
+
+    /// Where the request stands in a trace, if one `traceparent` says so and it is valid: of two
+    /// nobody knows which one is meant (Trace Context §3.2.1).
+    #[must_use]
+    pub fn trace_parent(&self, bytes: &[u8]) -> Option<TraceParent> {
+        let mut values = self.fields.values(bytes, Name::TraceParent);
+        let parent = TraceParent::parse(values.next()?)?;
+        values.next().is_none().then_some(parent)
     }
 
     /// Where the request line is, if it is exactly what we would write, and so is the line of

@@ -5,7 +5,7 @@
 const LEN_MAX: usize = 64;
 
 /// Each byte as two digits.
-const HEX: [[u8; 2]; 256] = {
+pub(super) const HEX: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
     let mut table = [[0; 2]; 256];
     let mut byte = 0;

@@ -118,6 +118,8 @@ pub struct Endpoint {
     pub id: EndpointId,
     /// Where it listens.
     pub address: Address,
+    /// What people call the place that it fills, if they do.
+    pub name: Option<Arc<str>>,
     /// Its share.
     pub weight: Weight,
     /// When it began to serve; the slow start counts from here.

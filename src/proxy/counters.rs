@@ -40,6 +40,10 @@ pub struct Counters {
     pub logged: u64,
     /// Lines of the access log that were dropped: it could not be written, or not fast enough.
     pub unlogged: u64,
+    /// Spans that the collector took.
+    pub exported: u64,
+    /// Spans that were dropped: the collector did not take them, or not fast enough.
+    pub unexported: u64,
 }
 
 /// How long requests took, over all threads. Those that were refused before an endpoint was sought
@@ -89,6 +93,8 @@ pub(super) enum Count {
     Reuses,
     Logged,
     Unlogged,
+    Exported,
+    Unexported,
     /// Followed by one cell for each class of status.
     Answers,
 }
@@ -238,6 +244,8 @@ pub(super) fn sum<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Counters {
         sum.reuses += tally.get(Count::Reuses);
         sum.logged += tally.get(Count::Logged);
         sum.unlogged += tally.get(Count::Unlogged);
+        sum.exported += tally.get(Count::Exported);
+        sum.unexported += tally.get(Count::Unexported);
         for (class, cell) in sum.answers.iter_mut().zip(&tally.cells[ANSWERS..]) {
             *class += cell.get();
         }

@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::pin::pin;
 
-use super::access_log::Notes;
 use super::answering::Answer;
 use super::client::Client;
 use super::io;
@@ -11,6 +10,7 @@ use super::pace::Pace;
 use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
+use super::trail::Notes;
 use super::upload::frame;
 use super::upstream::Link;
 use crate::http1::{self, Decoded, Framing, chunked};

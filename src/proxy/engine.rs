@@ -17,6 +17,8 @@ use super::per_client::PerClient;
 use super::report::Report;
 use super::run::{Following, Order, run};
 use super::settings::Settings;
+use super::traces::{Batch, Exporter, Sampling, Traces};
+use crate::clock;
 use crate::pool::Pool;
 
 /// Sessions that may run before the system is asked again what has happened: all that it told of
@@ -30,6 +32,7 @@ pub struct Engine {
     address: SocketAddr,
     listeners: Vec<TcpListener>,
     access_log: Option<AccessLog>,
+    traces: Option<Traces>,
 }
 
 /// An engine that carries traffic. Dropping it cuts everything; [`Running::drain`] does not.
@@ -42,6 +45,8 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
     /// Ends after the threads, whose last lines it writes.
     writer: Option<Writer>,
+    /// The same, with their last spans.
+    exporter: Option<Exporter>,
 }
 
 /// A thread that could not be started.
@@ -71,13 +76,19 @@ impl Engine {
         limits.connections_max = connections_that_fit(limits.connections_max);
         let listeners = listen(address, settings.threads)?;
         let address = listeners[0].local_addr().unwrap_or(address);
-        Ok(Self { settings, address, listeners, access_log: None })
+        Ok(Self { settings, address, listeners, access_log: None, traces: None })
     }
 
     /// Each request gets a line in this log.
     #[must_use]
     pub fn log_to(self, log: AccessLog) -> Self {
         Self { access_log: Some(log), ..self }
+    }
+
+    /// Sampled requests are told to a collector.
+    #[must_use]
+    pub fn trace_to(self, traces: Traces) -> Self {
+        Self { traces: Some(traces), ..self }
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -116,11 +127,16 @@ impl Engine {
             broken,
             threads: Vec::new(),
             writer: None,
+            exporter: None,
         };
         let outlets = match self.access_log {
             Some(log) => running.start_writer(log, self.listeners.len())?,
             None => Vec::new(),
         };
+        if let Some(traces) = self.traces {
+            let exporter = Exporter::start(traces, seed, running.new_tally());
+            running.exporter = Some(exporter.map_err(StartError::Thread)?);
+        }
         let mut outlets = outlets.into_iter();
         for (index, listener) in self.listeners.into_iter().enumerate() {
             let thread = Starting {
@@ -129,6 +145,7 @@ impl Engine {
                 authority: self.address.to_string().into_bytes(),
                 per_client: Arc::clone(&per_client),
                 outlet: outlets.next(),
+                tracing: running.exporter.as_ref().and_then(Exporter::outlet),
                 seed: seed.wrapping_add(index as u64),
             };
             running.spawn(thread, listener, following.clone())?;
@@ -147,6 +164,8 @@ pub(super) struct Starting {
     pub(super) per_client: Arc<PerClient>,
     /// Its way to the access log, if there is one.
     pub(super) outlet: Option<Outlet>,
+    /// Its way to the collector, if there is one, and what it samples.
+    pub(super) tracing: Option<(mpsc::Sender<Batch>, Sampling)>,
     pub(super) seed: u64,
 }
 
@@ -190,11 +209,15 @@ impl Running {
     /// Stops accepting, closes idle connections, lets requests in flight finish for at most
     /// `deadline`, and returns when all threads have ended.
     pub async fn drain(mut self, deadline: Duration) {
+        let until = clock::now() + deadline;
         // A thread that has panicked does not listen; the others do.
         let _ = self.orders.send(Order::Drain(deadline));
         // Dropped before that, `self` cuts what is left.
         self.orders.closed().await;
         self.writer.iter().for_each(Writer::hurry);
+        if let Some(exporter) = &mut self.exporter {
+            exporter.finish(until).await;
+        }
         join(std::mem::take(&mut self.threads));
     }
 

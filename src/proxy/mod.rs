@@ -43,6 +43,8 @@ mod space;
 mod stint;
 mod stock;
 mod thread;
+mod traces;
+mod trail;
 mod tries;
 mod tunnel;
 mod upload;
@@ -57,3 +59,6 @@ pub use listen::{BindError, raise_descriptor_limit};
 pub use networks::Networks;
 pub use report::{Failure, Report};
 pub use settings::{BodyRate, Hold, Inbound, Limits, Retry, Settings, Timeouts};
+pub use traces::{
+    CollectorUrl, ParseCollectorUrlError, Sampling, Teller, TlsError, TraceSettings, Traces,
+};

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::access_log::{Asked, Lines, Said, Trail};
 use super::client::Client;
 use super::failures::Subject;
+use super::trail::{Asked, Said, Sinks, Trail};
 use crate::http1::{Form, RequestHead, RequestId};
 
 /// Bytes of `Accept` that are kept: four times what browsers send. The elements that do not fit
@@ -20,7 +20,7 @@ pub(super) struct Record {
     /// Who sent it, once that is known.
     pub(super) sender: Option<IpAddr>,
     accept: Vec<u8>,
-    /// What its line in the access log will say.
+    /// What the access log and its trace will say of it.
     pub(super) trail: Trail,
 }
 
@@ -33,10 +33,10 @@ impl Default for Record {
 
 impl Record {
     /// Begins another request, of which nothing is known yet.
-    pub(super) fn begin(&mut self, lines: Option<&Rc<Lines>>) {
+    pub(super) fn begin(&mut self, sinks: Option<&Rc<Sinks>>) {
         self.sender = None;
         self.accept.clear();
-        self.trail.begin(lines);
+        self.trail.begin(sinks);
     }
 
     /// Takes down a request that was read, or was refused while it was.
@@ -46,7 +46,7 @@ impl Record {
         }
     }
 
-    /// By itself, so that without a log a request does not even pay for the call.
+    /// By itself, so that without a log and traces a request does not even pay for the call.
     #[inline(never)]
     fn write_trail(&mut self, client: &Client, said: Said<'_>) {
         let (identity, peer) = (client.identity(), client.socket_address);
@@ -68,7 +68,7 @@ impl Record {
         Subject { client: Some(sender), request_id: Some(&self.id) }
     }
 
-    /// What outlives the request, if there is a log. In a box, for few connections need the room.
+    /// What outlives the request, if it is told of. In a box, for few connections need the room.
     pub(super) fn take_trail(&mut self) -> Option<Box<Trail>> {
         self.trail.is_due().then(|| Box::new(std::mem::take(&mut self.trail)))
     }

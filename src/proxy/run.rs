@@ -79,8 +79,8 @@ pub(super) fn run(
         background.spawn_local(async move { teller.tell_quiet().await });
         background.spawn_local(async move { ticker.tick().await });
         background.spawn_local(async move { attend(&attendant).await });
-        if let Some(lines) = thread.lines.clone() {
-            background.spawn_local(async move { lines.flush_in_time().await });
+        if let Some(sinks) = thread.sinks.clone() {
+            background.spawn_local(async move { sinks.flush_in_time().await });
         }
         match Acceptor::new(listener) {
             Ok(listener) => carry(&thread, listener, &mut orders, alert).await,

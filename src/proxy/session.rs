@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
 
-use super::access_log::{Notes, Said, Trail};
 use super::answering::{Answer, Answering, Unanswered};
 use super::buffer::Buffer;
 use super::client::{Client, Next};
@@ -21,6 +20,7 @@ use super::refuse::{answer_options, refuse};
 use super::report::Failure;
 use super::space::RequestSpace;
 use super::thread::Thread;
+use super::trail::{Notes, Said, Trail};
 use super::tries::{Fault, Tries};
 use super::tunnel;
 use super::upload::{Stopped, Upload};
@@ -158,13 +158,13 @@ impl Session<'_> {
     async fn answer(&mut self, space: &mut RequestSpace) -> After {
         let Self { thread, client, .. } = *self;
         let RequestSpace { head, record, .. } = space;
-        record.begin(thread.lines.as_ref());
+        record.begin(thread.sinks.as_ref());
         if let Err(error) = client.read_head(thread, self.inbound, head).await {
             if error.kind == Kind::Gone {
                 return After::Close;
             }
             record.id = thread.new_request_id();
-            record.open_trail(client, Said::Line(first_line(self.inbound.filled())));
+            record.open_trail(client, Said::first_line(self.inbound.filled()));
             return Box::pin(refuse(thread, client, space, error, Persistence::Close)).await;
         }
         let bytes = self.inbound.filled();
@@ -211,18 +211,21 @@ impl<'a> Exchange<'a> {
         let (request, identity) = (&*head, client.identity());
         let Record { id, sender, trail: Trail { notes, received, .. }, .. } = record;
         let sender = sender.as_ref().unwrap_or(&identity.address);
+        let trace = notes.journey.onward();
         let hop = Hop {
             forwarding: identity.forwarding,
             peer: &identity.peer,
             request_id: id,
             default_host: &thread.authority,
             own_cookie: thread.settings.affinity.sticky.as_ref(),
+            trace: trace.as_ref(),
         };
         *ties = thread.settings.affinity.ties(request, inbound.filled(), *sender);
         outbound.clear();
-        http1::write_request(outbound, request, inbound.filled(), &hop);
+        let span_place = http1::write_request(outbound, request, inbound.filled(), &hop);
         inbound.consume(request.len());
-        let upload = Upload::begin(thread, inbound, outbound, received, request)?;
+        let mut upload = Upload::begin(thread, inbound, outbound, received, request)?;
+        upload.span_place = span_place;
         let (answering, begun) = (Answering::new(thread, request), clock::now());
         Ok(Self { thread, client, request, id, sender, ties, begun, upload, answering, notes })
     }
@@ -235,12 +238,13 @@ impl<'a> Exchange<'a> {
                 Box::pin(tries.wait(self.client, &mut self.upload, self.notes)).await?;
                 continue;
             };
-            self.notes.note_try(&upstream);
+            self.upload.set_span(self.notes.note_try(&upstream));
             let fault = match self.attempt(upstream, &tries).await {
                 Ok(answered) => return Ok(answered),
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Endpoint(fault)) => fault,
             };
+            self.notes.note_setback(fault.failure);
             Box::pin(tries.judge(self.client, fault, &mut self.upload, self.notes)).await?;
         }
     }
@@ -263,7 +267,7 @@ impl<'a> Exchange<'a> {
         let now = if link.is_reused { tries.now() } else { clock::now() };
         match self.send_and_listen(&link, (now, tries.deadline())).await {
             Ok(answer) => {
-                self.notes.note_answered();
+                self.notes.note_answered(answer.space.head.status());
                 upstream.traffic.recover();
                 Ok((link, answer))
             }
@@ -475,12 +479,6 @@ impl<'a> Exchange<'a> {
     fn repeat(&self) -> Repeat {
         if self.request.method().is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
     }
-}
-
-/// What stands in the place of a request line.
-fn first_line(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    &bytes[..end.unwrap_or(bytes.len())]
 }
 
 /// Judges an endpoint whose answer turned out to be malformed.

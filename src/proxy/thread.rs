@@ -25,6 +25,8 @@ use super::settings::{Settings, Timeouts};
 use super::snapshot::{Leaving, Snapshot};
 use super::space::{AnswerSpace, RequestSpace};
 use super::stock::Stock;
+use super::traces::Spans;
+use super::trail::Sinks;
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
 use crate::http1::{self, RequestId};
@@ -43,8 +45,8 @@ pub(super) struct Thread {
     /// ...and an answer taken. Both follow from the settings, at the price of some divisions.
     pub(super) reader_pace: Pace,
     pub(super) tally: Arc<Tally>,
-    /// The thread's side of the access log, if there is one.
-    pub(super) lines: Option<Rc<Lines>>,
+    /// Where the thread tells of its requests, if it does.
+    pub(super) sinks: Option<Rc<Sinks>>,
     /// Our own name and port, for a request of HTTP/1.0 that names no host.
     pub(super) authority: Vec<u8>,
     pub(super) reports: mpsc::Sender<Report>,
@@ -93,12 +95,13 @@ pub(super) struct HeldPlace {
 
 impl Thread {
     pub(super) fn new(
-        starting: Starting,
+        mut starting: Starting,
         tally: Arc<Tally>,
         reports: mpsc::Sender<Report>,
         parking: Parking,
     ) -> Self {
-        let Starting { index, settings, authority, per_client, outlet, seed } = starting;
+        let sinks = sinks(&mut starting, &tally);
+        let Starting { index, settings, authority, per_client, seed, .. } = starting;
         let (rate, stall) = (settings.limits.body_rate, settings.timeouts.stall);
         let budget = Budget::new(settings.retry.budget, clock::now());
         Self {
@@ -106,7 +109,7 @@ impl Thread {
             settings,
             sender_pace: Pace::of_sender(rate, stall),
             reader_pace: Pace::of_reader(rate, stall),
-            lines: outlet.map(|outlet| Rc::new(Lines::new(outlet, Arc::clone(&tally)))),
+            sinks,
             tally,
             authority,
             reports,
@@ -190,9 +193,7 @@ impl Thread {
             self.tick.set(self.tick.get().wrapping_add(1));
             self.date.set(http1::date(clock::wall()));
             self.failures.borrow_mut().tell_more();
-            if let Some(lines) = &self.lines {
-                lines.tell_drops();
-            }
+            self.sinks.iter().for_each(|sinks| sinks.tell_drops());
             let swept = self.snapshot.borrow().sweep(oldest(self.tick.get(), upstream_idle));
             self.note_levels(swept);
             self.sweep_clients(oldest(self.tick.get(), idle), oldest(self.tick.get(), park));
@@ -351,6 +352,17 @@ impl Thread {
     fn share(&self, total: usize) -> usize {
         total.div_ceil(self.settings.threads)
     }
+}
+
+/// Where a thread tells of its requests, if it does.
+fn sinks(starting: &mut Starting, tally: &Arc<Tally>) -> Option<Rc<Sinks>> {
+    let lines = starting.outlet.take().map(|outlet| Lines::new(outlet, Arc::clone(tally)));
+    // Another sequence than that of the request ids, which are anybody's to read.
+    let seed = !starting.seed.rotate_left(32);
+    let spans =
+        starting.tracing.take().map(|way| Rc::new(Spans::new(way, seed, Arc::clone(tally))));
+    let is_wanted = lines.is_some() || spans.is_some();
+    is_wanted.then(|| Rc::new(Sinks { lines, spans }))
 }
 
 /// The first tick that is not yet `limit` before tick `now`: what has been idle since an earlier

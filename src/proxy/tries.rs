@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::access_log::Notes;
 use super::client::Client;
 use super::error::{Error, Kind};
 use super::report::Failure;
 use super::thread::{HeldPlace, Thread};
+use super::trail::Notes;
 use super::upload::Upload;
 use super::upstream::{Reuse, Upstream};
 use crate::clock::{self, Instant};

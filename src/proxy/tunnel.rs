@@ -8,13 +8,13 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::time::sleep;
 
-use super::access_log::Trail;
 use super::buffer::Buffer;
 use super::client::Client;
 use super::error::Side;
 use super::io::{Arrived, arrived, readable, write_all};
 use super::socket::Socket;
 use super::thread::Thread;
+use super::trail::Trail;
 use super::upstream::{Link, Role};
 use crate::clock::{self, Instant};
 
@@ -28,7 +28,7 @@ struct Tunnel<'a> {
     thread: &'a Thread,
     client: &'a Client,
     link: &'a Link,
-    /// What the access log will say, if there is one.
+    /// What will be told of the request, if it is.
     trail: RefCell<Option<Box<Trail>>>,
     /// When a byte was last taken from either side.
     moved: Cell<Instant>,

@@ -14,7 +14,7 @@ use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::upstream::Link;
-use crate::http1::{self, Framing, RequestHead, chunked};
+use crate::http1::{self, Framing, RequestHead, SpanId, SpanPlace, chunked};
 use crate::pool::{self, Repeat};
 
 /// Room that reading one more piece of the body may take in `outbound`, framing included.
@@ -26,6 +26,8 @@ pub(super) struct Upload<'a> {
     inbound: &'a mut Buffer,
     /// Head and body as they go upstream. For another try this is written again from its start.
     outbound: &'a mut Vec<u8>,
+    /// Where in the head the id stands that differs in each try, if one does.
+    pub(super) span_place: Option<SpanPlace>,
     /// How much of `outbound` was written in this try.
     written: usize,
     /// Whether anything was written in this try.
@@ -75,6 +77,7 @@ impl<'a> Upload<'a> {
             thread,
             inbound,
             outbound,
+            span_place: None,
             written: 0,
             is_begun: false,
             body: http1::Body::new(framing, &settings.limits.head),
@@ -140,6 +143,13 @@ impl<'a> Upload<'a> {
     /// Begins another try.
     pub(super) fn rewind(&mut self) {
         (self.written, self.is_begun) = (0, false);
+    }
+
+    /// The next try is called by this id in its head, if it is called anything.
+    pub(super) fn set_span(&mut self, span: Option<SpanId>) {
+        if let (Some(place), Some(span)) = (self.span_place, span) {
+            place.set(self.outbound, span);
+        }
     }
 
     /// Whether the whole request was written.

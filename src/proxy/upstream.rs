@@ -22,6 +22,8 @@ use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 pub(super) struct Upstream {
     pub(super) id: EndpointId,
     pub(super) address: Address,
+    /// What people call it, if they do.
+    pub(super) name: Option<Arc<str>>,
     /// What the access log says of it.
     pub(super) shown: Box<[u8]>,
     pub(super) traffic: Arc<Traffic>,
@@ -114,6 +116,7 @@ impl Upstream {
         Self {
             id: endpoint.id,
             address: endpoint.address.clone(),
+            name: endpoint.name.clone(),
             shown: access_log::endpoint(endpoint.id, &endpoint.address),
             traffic: Arc::clone(&endpoint.traffic),
             token: endpoint.token,

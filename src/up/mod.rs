@@ -24,7 +24,7 @@ use crate::config::{self, Chaos, Config, LogTarget, Machines, Processes};
 use crate::provider::ec2;
 use crate::provider::sabotage::{Sabotage, Sabotaged};
 use crate::provider::{Notice, Provider, fixed, process};
-use crate::proxy::{AccessLog, Engine, raise_descriptor_limit};
+use crate::proxy::{AccessLog, Engine, Teller, Traces, raise_descriptor_limit};
 use crate::state_dir::{self, Lock, StateDir, TokenName};
 pub use screen::Screen;
 
@@ -141,11 +141,12 @@ async fn end_at_once(provider: &process::Provider) {
 impl Ground {
     async fn prepare(config: &Config) -> anyhow::Result<Self> {
         let lock = Arc::new(lock(&StateDir::open(&config.state_dir)?).await?);
-        let access_log = open_log(config)?;
+        let (access_log, traces) = (open_log(config)?, open_traces(config)?);
         let engine = Engine::bind(config.listen, config.proxy.clone()).context(
             "the balancer needs another address: --listen ADDR, or `listen` in the file",
         )?;
         let engine = access_log.into_iter().fold(engine, Engine::log_to);
+        let engine = traces.into_iter().fold(engine, Engine::trace_to);
         let admin = bind_admin(config)
             .context("the admin API needs another address: --admin ADDR, or `admin` in the file")?;
         let sabotage = (config.chaos == Chaos::Allowed).then(Arc::default);
@@ -172,6 +173,13 @@ fn open_log(config: &Config) -> anyhow::Result<Option<AccessLog>> {
     let opened = AccessLog::open(path, *format).map_err(anyhow::Error::new);
     let refusal = |error| Misuse(format!("`proxy.access_log`: {error:#}"));
     Ok(Some(opened.map_err(refusal)?))
+}
+
+/// The same of a collector that cannot be trusted.
+fn open_traces(config: &Config) -> anyhow::Result<Option<Traces>> {
+    let Some(settings) = config.traces.clone() else { return Ok(None) };
+    let traces = Traces::new(settings, &Teller { role: "balancer", instance: None });
+    Ok(Some(traces.map_err(|error| Misuse(format!("`traces.endpoint`: {error}")))?))
 }
 
 fn bind_admin(config: &Config) -> anyhow::Result<TcpListener> {

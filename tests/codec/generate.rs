@@ -76,7 +76,7 @@ const STATUS_LINES: [&str; 14] = [
 ];
 
 /// Lines that are valid by themselves; not all of them together.
-const LINES: [&str; 42] = [
+const LINES: [&str; 44] = [
     "Content-Length: 5",
     "Content-Length: 05",
     "content-length:005",
@@ -99,6 +99,8 @@ const LINES: [&str; 42] = [
     "X-Forwarded-Prefix: /b",
     "X-Real-IP: 192.0.2.1",
     "Forwarded: for=b",
+    "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "tracestate: a=1",
     "X-Request-Id: abc-1",
     "X-Request-Id: not fit",
     "TE: trailers",

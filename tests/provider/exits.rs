@@ -94,7 +94,7 @@ async fn a_forwarder_is_given_the_secret_and_a_control_address_of_its_own() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(&script, mode).unwrap();
         config.program = Some(script);
-        config.instances = Workload::Forwarder { config: None, threads: 1 };
+        config.instances = Workload::Forwarder { config: None, threads: 1, traces: None };
     });
     let instance = world.launch(0).await;
     let (address, control) =

@@ -12,7 +12,7 @@ use cloudaps::clock;
 use cloudaps::pool::{
     Balance, Endpoint, EndpointId, Ledger, Pool, Secret, Standing, Traffic, Weight,
 };
-use cloudaps::proxy::{AccessLog, Counters, Engine, Report, Running, Settings};
+use cloudaps::proxy::{AccessLog, Counters, Engine, Meter, Report, Running, Settings, Traces};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::SockRef;
 use tokio::sync::{mpsc, watch};
@@ -64,6 +64,30 @@ impl Proxy {
         let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
         let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
         Self::start_engine(engine.log_to(log), &addresses, (Balance::default(), None))
+    }
+
+    /// The same, with traces.
+    pub(super) fn start_tracing(
+        settings: Settings,
+        addresses: &[SocketAddr],
+        traces: Traces,
+    ) -> Self {
+        let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
+        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        Self::start_engine(engine.trace_to(traces), &addresses, (Balance::default(), None))
+    }
+
+    /// The same, with both.
+    pub(super) fn start_telling(
+        settings: Settings,
+        addresses: &[SocketAddr],
+        log: AccessLog,
+        traces: Traces,
+    ) -> Self {
+        let addresses: Vec<Address> = addresses.iter().map(|each| (*each).into()).collect();
+        let engine = Engine::bind(SocketAddr::from(([127, 0, 0, 1], 0)), settings).unwrap();
+        let engine = engine.log_to(log).trace_to(traces);
+        Self::start_engine(engine, &addresses, (Balance::default(), None))
     }
 
     /// The same, balanced in another way, and with what sticky clients are told by.
@@ -127,6 +151,11 @@ impl Proxy {
         self.running().counters()
     }
 
+    /// What reads the counters when the engine has ended, too.
+    pub(super) fn meter(&self) -> Meter {
+        self.running().meter()
+    }
+
     /// The next report.
     pub(super) fn report(&mut self) -> Report {
         let reports = &mut self.reports;
@@ -174,6 +203,7 @@ fn endpoint(index: usize, address: &Address, traffic: Arc<Traffic>) -> Endpoint 
     Endpoint {
         id: EndpointId::new(index as u64),
         address: address.clone(),
+        name: Some(format!("instance-{index}").into()),
         weight: Weight::FULL,
         since: clock::now(),
         standing: Standing::Serving,

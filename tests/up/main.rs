@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
 
+#[path = "../support/collector.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
+mod collector;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "each binary of tests uses a part of it")]
 mod database;
@@ -30,3 +33,4 @@ mod restart;
 mod standby;
 mod start;
 mod terminal;
+mod traces;

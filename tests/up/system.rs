@@ -25,7 +25,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The binary under test.
 pub(crate) fn cloudaps() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
-    command.stdin(Stdio::null()).env_remove("CLOUDAPS_LOG").env("CLOUDAPS_LOG_FORMAT", "text");
+    command.stdin(Stdio::null()).env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
+    command.env_remove("CLOUDAPS_LOG").env("CLOUDAPS_LOG_FORMAT", "text");
     command
 }
 
@@ -193,6 +194,20 @@ impl System {
         }
     }
 
+    /// Reads the metrics until they are as described: there is no event to await.
+    pub(crate) fn await_metrics(&self, is_so: impl Fn(&str) -> bool) {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = ureq::get(format!("http://{}/metrics", self.admin)).call();
+            let text = answer.unwrap().body_mut().read_to_string().unwrap();
+            if is_so(&text) {
+                return;
+            }
+            assert!(began.elapsed() < DEADLINE, "{text}\n{}", self.said());
+            thread::sleep(LOOK);
+        }
+    }
+
     fn ask<T: DeserializeOwned>(&self, path: &str) -> T {
         let answer = ureq::get(format!("http://{}{path}", self.admin)).call();
         let mut answer = answer.unwrap_or_else(|error| panic!("{error}\n{}", self.said()));
@@ -237,7 +252,13 @@ pub(crate) struct Forwarder {
 impl Forwarder {
     /// Starts it with these flags besides its listeners, and waits until it serves.
     pub(crate) fn start(to: SocketAddr, flags: &[&str]) -> Self {
+        Self::start_in(to, flags, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn start_in(to: SocketAddr, flags: &[&str], variables: &[(&str, String)]) -> Self {
         let mut forward = cloudaps();
+        forward.envs(variables.iter().map(|(name, value)| (name, value)));
         forward.args(["forward", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]);
         forward.arg("--to").arg(format!("http://{to}")).args(flags);
         let mut child = forward.stdout(Stdio::piped()).spawn().unwrap();

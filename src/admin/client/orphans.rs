@@ -45,7 +45,7 @@ async fn end_processes(
     format: Format,
 ) -> Result<usize, Failure> {
     let control_token = lock.dir().token(TokenName::Control)?;
-    let forwarder = Workload::Forwarder { config: None, threads: 1 };
+    let forwarder = Workload::Forwarder { config: None, threads: 1, traces: None };
     let mut config = process::Config::new(Arc::new(lock), control_token, forwarder, None);
     config.grace = grace.unwrap_or(config.grace);
     // Whoever listens to notices wants to replace what ended; nobody does here.

@@ -28,6 +28,7 @@ fn endpoint(number: u64, standing: Standing) -> Endpoint {
     Endpoint {
         id: EndpointId::new(number),
         address: SocketAddr::from(([10, 0, (number >> 8) as u8, number as u8], 80)).into(),
+        name: None,
         weight: Weight::FULL,
         since: Instant::START,
         standing,

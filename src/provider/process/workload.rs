@@ -15,6 +15,8 @@ pub enum Workload {
         config: Option<PathBuf>,
         /// Threads that carry traffic.
         threads: u32,
+        /// The collector that it tells traces, if it tells any.
+        traces: Option<String>,
     },
     /// `cloudaps tasks`.
     Tasks {
@@ -87,12 +89,13 @@ impl Workload {
         backends: &Backends,
     ) -> Vec<OsString> {
         match self {
-            Self::Forwarder { config, threads } => {
+            Self::Forwarder { config, threads, traces } => {
                 let mut words = role(program, "forward", at);
                 words.extend(at.control.iter().flat_map(|at| option("--control", &at.to_string())));
                 let to = backends.serving.iter().map(|at| format!("http://{at}"));
                 words.extend(to.flat_map(|url| option("--to", &url)));
                 words.extend(option("--threads", &threads.to_string()));
+                words.extend(traces.iter().flat_map(|url| option("--traces-endpoint", url)));
                 words.extend(config.iter().flat_map(|file| ["-c".into(), file.into()]));
                 words
             }
@@ -131,7 +134,12 @@ mod tests {
 
     #[test]
     fn a_forwarder_understands_the_arguments_that_it_is_given() {
-        let workload = Workload::Forwarder { config: Some("a b.toml".into()), threads: 1 };
+        let collector = "http://127.0.0.1:4318".to_owned();
+        let workload = Workload::Forwarder {
+            config: Some("a b.toml".into()),
+            threads: 1,
+            traces: Some(collector.clone()),
+        };
         let to = ["127.0.0.1:20003", "127.0.0.1:20004"];
         let backends = Backends::serving(to.map(|at| at.parse().unwrap()));
         let cli = Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), &backends));
@@ -141,11 +149,12 @@ mod tests {
         assert_eq!(args.to, to.map(|at| format!("http://{at}")));
         assert_eq!(args.threads, Some(1));
         assert_eq!(args.config, Some("a b.toml".into()));
+        assert_eq!(args.traces_endpoint, Some(collector));
     }
 
     #[test]
     fn a_forwarder_starts_without_a_backend() {
-        let workload = Workload::Forwarder { config: None, threads: 2 };
+        let workload = Workload::Forwarder { config: None, threads: 2, traces: None };
         let cli =
             Cli::try_parse_from(workload.words(Path::new("cloudaps"), at(), &Backends::default()));
         let Command::Forward(args) = cli.unwrap().command else { panic!("not forward") };

@@ -1,9 +1,10 @@
 //! A line in the format that Apache and nginx call `combined`:
 //! `CLIENT - - [TIME] "REQUEST" STATUS SENT "REFERER" "USER-AGENT"`.
 
+use super::quoted::Quoted;
 use super::text::{AGENT_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_combined};
-use super::trail::{Asked, Ended, Quoted, Said};
 use crate::http1::{Version, push_decimal};
+use crate::proxy::trail::{Asked, Ended, Said};
 
 /// Writes what stands before the time.
 pub(super) fn push_client(out: &mut Vec<u8>, asked: &Asked<'_>) {
@@ -14,7 +15,7 @@ pub(super) fn push_client(out: &mut Vec<u8>, asked: &Asked<'_>) {
 /// Writes what the request says about itself, after the time; returns where its status goes.
 pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) -> usize {
     out.extend_from_slice(b"] \"");
-    let Quoted { user_agent, referer, .. } = match asked.said {
+    let Quoted { user_agent, referer } = match asked.said {
         Said::Line(line) => {
             push_or_dash(out, Some(line), LINE_MAX);
             Quoted::default()

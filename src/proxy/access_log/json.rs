@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use super::quoted::Quoted;
 use super::text::{ADDRESS_MAX, AGENT_MAX, HOST_MAX, LINE_MAX, REFERER_MAX, TARGET_MAX, push_json};
-use super::trail::{Asked, Ended, Quoted, Said};
 use crate::address::Address;
-use crate::http1::{RequestHead, Version, push_address, push_decimal};
+use crate::http1::{RequestHead, TraceId, Version, push_address, push_decimal};
 use crate::pool::EndpointId;
+use crate::proxy::trail::{Asked, Ended, Said};
 
 /// What stands before the time.
 pub(super) const START: &[u8] = b"{\"time\":\"";
 
 /// Writes what the request says about itself, after the time.
-pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) {
+pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>, trace: Option<TraceId>) {
     out.extend_from_slice(b"\",\"id\":\"");
     // Its characters mean nothing in JSON.
     out.extend_from_slice(asked.id.as_bytes());
@@ -26,6 +27,12 @@ pub(super) fn push_asked(out: &mut Vec<u8>, asked: &Asked<'_>) {
     match asked.said {
         Said::Line(line) => push_field(out, b",\"line\":\"", line, LINE_MAX),
         Said::Head { head, bytes } => push_head(out, head, bytes),
+    }
+    if let Some(trace) = trace {
+        // Digits mean nothing in JSON.
+        out.extend_from_slice(b",\"trace_id\":\"");
+        trace.push(out);
+        out.push(b'"');
     }
 }
 
@@ -43,18 +50,12 @@ fn push_head(out: &mut Vec<u8>, head: &RequestHead, bytes: &[u8]) {
     if let Some(host) = head.host(bytes) {
         push_field(out, b",\"host\":\"", host, HOST_MAX);
     }
-    let Quoted { user_agent, referer, trace_id } = Quoted::of(head, bytes);
+    let Quoted { user_agent, referer } = Quoted::of(head, bytes);
     if let Some(value) = user_agent {
         push_field(out, b",\"user_agent\":\"", value, AGENT_MAX);
     }
     if let Some(value) = referer {
         push_field(out, b",\"referer\":\"", value, REFERER_MAX);
-    }
-    if let Some(trace) = trace_id {
-        // Digits mean nothing in JSON.
-        out.extend_from_slice(b",\"trace_id\":\"");
-        out.extend_from_slice(trace);
-        out.push(b'"');
     }
 }
 

@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::calendar::Calendar;
-use super::trail::{Asked, Ended};
 use super::writer::{Batch, Message, Outlet};
 use super::{LogFormat, combined, json};
 use crate::clock::Instant;
+use crate::http1::TraceId;
 use crate::proxy::counters::{Count, Tally};
+use crate::proxy::trail::{Asked, Ended};
 
 /// Bytes of a batch: some hundred lines, so that waking the writer and its system call cost each
 /// of them next to nothing, in memory that stays in the processor's cache.
@@ -55,13 +56,19 @@ impl Lines {
 
     /// Writes what is known of a request when it has been read; returns where in it goes what is
     /// known at the end.
-    pub(super) fn write_asked(&self, out: &mut Vec<u8>, at: Instant, asked: &Asked<'_>) -> usize {
+    pub(in crate::proxy) fn write_asked(
+        &self,
+        out: &mut Vec<u8>,
+        at: Instant,
+        asked: &Asked<'_>,
+        trace: Option<TraceId>,
+    ) -> usize {
         let mut calendar = self.calendar.borrow_mut();
         match self.outlet.format {
             LogFormat::Json => {
                 out.extend_from_slice(json::START);
                 calendar.push(out, at);
-                json::push_asked(out, asked);
+                json::push_asked(out, asked, trace);
                 out.len()
             }
             LogFormat::Combined => {
@@ -73,7 +80,7 @@ impl Lines {
     }
 
     /// Adds the line of a request that has ended.
-    pub(super) fn add(&self, (before, after): (&[u8], &[u8]), ended: &Ended<'_>) {
+    pub(in crate::proxy) fn add(&self, (before, after): (&[u8], &[u8]), ended: &Ended<'_>) {
         let mut batch = self.batch.borrow_mut();
         if batch.lines == 0 {
             self.begun.notify_one();

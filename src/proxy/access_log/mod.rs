@@ -1,18 +1,18 @@
 //! The access log: a line for each request, off the way of the requests.
 //!
 //! What is known when a request's head has come is written down at once, before the buffer that it
-//! is in goes on to something else; what is noted on the way ([`Notes`]) follows when the request
-//! has ended. Each thread appends its lines to a batch of its own ([`Lines`]) and hands whole
-//! batches to the one thread that writes the file ([`Writer`]), through a bounded queue: a request
-//! never waits for a disk, and if the queue is full the batch is dropped and counted.
+//! is in goes on to something else; what is noted on the way (`proxy/trail.rs`) follows when the
+//! request has ended. Each thread appends its lines to a batch of its own ([`Lines`]) and hands
+//! whole batches to the one thread that writes the file ([`Writer`]), through a bounded queue: a
+//! request never waits for a disk, and if the queue is full the batch is dropped and counted.
 
 mod calendar;
 mod combined;
 mod file;
 mod json;
 mod lines;
+mod quoted;
 mod text;
-mod trail;
 mod writer;
 
 use std::io::{self, ErrorKind};
@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 pub(super) use json::endpoint;
 pub(super) use lines::Lines;
-pub(super) use trail::{Asked, Notes, Said, Trail};
 pub(super) use writer::{Outlet, Writer};
 
 use file::LogFile;

@@ -14,6 +14,7 @@ use super::writer::Message;
 use super::*;
 use crate::http1::{Limits, Progress, RequestHead, RequestId};
 use crate::proxy::counters::{Tally, sum};
+use crate::proxy::trail::{Asked, Said, Sinks, Trail};
 use crate::proxy::{Error, Failure, Kind};
 
 /// What the lines of a thread are sent to.
@@ -23,12 +24,13 @@ struct Queue {
 }
 
 /// A thread's lines, and the queue they go to, which has room for `room` batches.
-fn lines(format: LogFormat, room: usize) -> (Rc<Lines>, Queue) {
+fn lines(format: LogFormat, room: usize) -> (Rc<Sinks>, Queue) {
     let (queue, messages) = sync_channel(room);
     let (_, spares) = sync_channel(1);
     let tally = Arc::new(Tally::default());
     let outlet = Outlet { thread: 0, format, queue, spares };
-    (Rc::new(Lines::new(outlet, Arc::clone(&tally))), Queue { messages, tally })
+    let lines = Some(Lines::new(outlet, Arc::clone(&tally)));
+    (Rc::new(Sinks { lines, spans: None }), Queue { messages, tally })
 }
 
 impl Queue {
@@ -139,7 +141,7 @@ fn without_a_log_nothing_is_noted() {
     let mut trail = Trail::default();
     trail.begin(None);
     trail.open(&asked(&RequestId::from_draw(7), Said::Line(b"x")));
-    trail.notes.note_answered();
+    trail.notes.note_answered(200);
     assert!(format!("{trail:?}").contains("answered: None"), "{trail:?}");
     trail.close();
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::http1::{
     CookieName, Forwarding, Hop, Peer, Progress, Refusal, RequestHead, RequestId, Scheme,
-    write_request,
+    TraceBegun, TraceOnward, TraceParent, write_request,
 };
 use crate::reference::Outcome;
 use crate::reference::framing::{Framing, Version};
@@ -21,6 +21,8 @@ const DEFAULT_HOST: &[u8] = b"192.0.2.1:5000";
 const PEER: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 const PEER_TEXT: &[u8] = b"::1";
 const OWN_COOKIE: &str = "own";
+/// What goes on in the place of what the request says of its trace, if we say something.
+const TRACEPARENT: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// Addresses in an `X-Forwarded-For` that we send.
 const FORWARDED_FOR_MAX: usize = 30;
 /// What we add to a head besides three times its host, and one byte to each of its lines.
@@ -34,10 +36,15 @@ pub(super) fn check(input: &[u8], head: &RequestHead, request: &Request<'_>) {
     let peer = Peer::new(PEER, Scheme::Http);
     let request_id = RequestId::from_draw(7);
     let own: CookieName = OWN_COOKIE.parse().expect("a token");
+    let parent = TraceParent::parse(TRACEPARENT).expect("it is valid");
+    let trace = |begun| TraceOnward { parent, begun };
+    let (before, here) = (trace(TraceBegun::Before), trace(TraceBegun::Here));
     for forwarding in [Forwarding::Overwrite, Forwarding::Append, Forwarding::Transparent] {
-        for own_cookie in [None, Some(&own)] {
+        for (own_cookie, trace) in
+            [(None, None), (Some(&own), None), (None, Some(&before)), (None, Some(&here))]
+        {
             let (peer, request_id, default_host) = (&peer, &request_id, DEFAULT_HOST);
-            let hop = Hop { forwarding, peer, request_id, default_host, own_cookie };
+            let hop = Hop { forwarding, peer, request_id, default_host, own_cookie, trace };
             let mut sent = b"before".to_vec();
             write_request(&mut sent, head, input, &hop);
             let sent = sent.strip_prefix(b"before").expect("it is appended");
@@ -72,7 +79,8 @@ impl Sent<'_> {
         assert_eq!(told, self.meaning(told.fields.clone(), hop), "{}", self.show());
         let Outcome::Read(again) = outcome else { unreachable!("it was compared") };
         self.check_line(&again.head, hop);
-        self.check_cargo(&again.head);
+        self.check_cargo(&again.head, hop);
+        self.check_trace(&again.head, hop);
         self.check_cookies(&again.head, hop);
         self.check_one_of_each(&again.head, hop);
         self.check_about_client(&again.head, hop);
@@ -113,12 +121,23 @@ impl Sent<'_> {
 
     /// Headers that mean nothing to a proxy arrive as they were, unless `Connection` names them;
     /// those in disguise do not arrive. Cookies may have to be taken apart.
-    fn check_cargo(&self, sent: &Head<'_>) {
-        let is_cookie = |name: &[u8]| is_same(name, "cookie");
+    fn check_cargo(&self, sent: &Head<'_>, hop: &Hop<'_>) {
+        let is_apart =
+            |name: &[u8]| is_same(name, "cookie") || (hop.trace.is_some() && is_about_trace(name));
         let passes = |name: &[u8]| kind(name) == Kind::Cargo && !self.is_listed(name);
-        let before = pick(&self.request.head, |name| passes(name) && !is_cookie(name));
-        let after = pick(sent, |name| kind(name) != Kind::Known && !is_cookie(name));
+        let before = pick(&self.request.head, |name| passes(name) && !is_apart(name));
+        let after = pick(sent, |name| kind(name) != Kind::Known && !is_apart(name));
         assert_eq!(after, before, "{}", self.show());
+    }
+
+    /// What we say of the trace is said once, and what vendors said of it goes with the trace.
+    fn check_trace(&self, sent: &Head<'_>, hop: &Hop<'_>) {
+        let Some(trace) = hop.trace else { return };
+        assert_eq!(sent.values("traceparent"), [TRACEPARENT], "{}", self.show());
+        let is_kept = trace.begun == TraceBegun::Before && !self.is_listed(b"tracestate");
+        let before = self.request.head.values("tracestate");
+        let expected = if is_kept { before } else { Vec::new() };
+        assert_eq!(sent.values("tracestate"), expected, "{}", self.show());
     }
 
     /// All cookies arrive as they were but for our own, which does not.
@@ -207,6 +226,10 @@ fn pick<'b>(head: &Head<'b>, wanted: impl Fn(&[u8]) -> bool) -> Vec<Field<'b>> {
 fn is_about_client(name: &[u8]) -> bool {
     let is_family = |prefix: &str| name.get(..prefix.len()).is_some_and(|s| is_same(s, prefix));
     is_same(name, "forwarded") || is_same(name, "x-real-ip") || is_family("x-forwarded-")
+}
+
+fn is_about_trace(name: &[u8]) -> bool {
+    is_same(name, "traceparent") || is_same(name, "tracestate")
 }
 
 fn as_ref<T>(outcome: &Outcome<T>) -> Outcome<&T> {
