@@ -44,9 +44,10 @@ impl<K> Default for Paces<K> {
 }
 
 impl<K: Ord + Clone> Paces<K> {
-    /// Takes in what the slots' accounts say, a second after the last time.
+    /// Takes in what the slots' accounts say, a second after the last time. How many accounts there
+    /// are is for whoever opens them to bound.
     pub fn fold(&mut self, accounts: impl Iterator<Item = (K, Tallied)>) -> BTreeMap<K, Pace> {
-        accounts.take(SLOTS_MAX).map(|(slot, tallied)| self.fold_one(slot, tallied)).collect()
+        accounts.map(|(slot, tallied)| self.fold_one(slot, tallied)).collect()
     }
 
     fn fold_one(&mut self, slot: K, tallied: Tallied) -> (K, Pace) {
@@ -114,8 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_slots_are_told_of_than_are_counted() {
-        let accounts = (0..2 * SLOTS_MAX).map(|slot| (slot, Tallied::default()));
-        assert_eq!(Paces::default().fold(accounts).len(), SLOTS_MAX);
+    fn the_others_have_a_pace_however_many_slots_are_counted_one_by_one() {
+        let others = Account::new(1);
+        others.answered(0, 200, Took::of(Duration::from_millis(4)));
+        let counted = (0..SLOTS_MAX).map(|slot| (format!("instance-{slot}"), Tallied::default()));
+        let accounts = counted.chain([(OTHERS.to_owned(), others.read())]);
+        let paces = Paces::default().fold(accounts);
+        assert_eq!((paces.len(), paces[OTHERS].answers_per_second), (SLOTS_MAX + 1, 1.0));
     }
 }
