@@ -49,7 +49,7 @@ pub enum Action {
 }
 
 /// Why nothing is done although something is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hold {
     /// The provider has not listed what already runs.
     Unlisted,
@@ -96,7 +96,7 @@ pub enum Hold {
 pub struct Plan {
     /// In the order in which to begin them.
     pub actions: Vec<Action>,
-    /// What is waited for.
+    /// What is waited for, each once.
     pub holds: Vec<Hold>,
     /// When the plan may differ by the passing of time alone.
     pub wake_at: Option<Instant>,
@@ -107,7 +107,7 @@ pub fn plan(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
     let mut draft = Draft::new(desired, observed, now);
     if desired.operation == Operation::Stopping {
         draft.stop();
-        return draft.plan;
+        return draft.finish();
     }
     for group in [Group::Backend, Group::Instances] {
         draft.supersede_flapping(group);
@@ -116,7 +116,7 @@ pub fn plan(desired: &Spec, observed: &Fleet, now: Instant) -> Plan {
     }
     draft.repoint();
     draft.tell_of_shedding();
-    draft.plan
+    draft.finish()
 }
 
 /// A plan in the making.
@@ -258,6 +258,19 @@ impl Draft<'_> {
 
     fn hold(&mut self, hold: Hold) {
         self.plan.holds.push(hold);
+    }
+
+    /// Several may wait for the same: both groups for the first list, and all in a slot for the
+    /// operator.
+    fn finish(mut self) -> Plan {
+        let holds = &mut self.plan.holds;
+        let mut order: Vec<usize> = (0..holds.len()).collect();
+        order.sort_unstable_by(|a, b| holds[*a].cmp(&holds[*b]).then(a.cmp(b)));
+        let repeats = |pair: &[usize]| (holds[pair[0]] == holds[pair[1]]).then_some(pair[1]);
+        let repeated: BTreeSet<usize> = order.windows(2).filter_map(repeats).collect();
+        let mut index = 0..;
+        holds.retain(|_| !index.next().is_some_and(|at| repeated.contains(&at)));
+        self.plan
     }
 
     fn wake_at(&mut self, at: Instant) {
