@@ -1,4 +1,4 @@
-//! What a person sees: a live line per slot while things start (on a terminal), the addresses
+//! What a person sees: how far the start is, with a live line per slot on a terminal, the addresses
 //! when everything serves, and the log.
 
 use std::collections::BTreeMap;
@@ -11,15 +11,20 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock;
 use crate::config::End;
 use crate::controller::{Row, Status};
-use crate::fleet::Slot;
+use crate::fleet::{Group, Slot};
 
 /// How often the live lines move: often enough to look alive.
 const SPIN: Duration = Duration::from_millis(100);
+
+/// How often a start that goes on is told of where there is no terminal. One of processes is over
+/// before the first time.
+const PLAIN: Duration = Duration::from_secs(1);
 
 /// Slots that have a line of their own, live and in the summary: as many as a terminal shows
 /// without scrolling. Each live line is moved by a thread.
@@ -51,30 +56,54 @@ impl Default for Screen {
 }
 
 impl Screen {
-    /// Shows the start, slot by slot, and the addresses once everything serves.
-    pub(super) async fn follow(
-        self,
-        mut status: watch::Receiver<Arc<Status>>,
-        addresses: Addresses,
-    ) {
+    /// Shows the start, and the addresses once everything serves.
+    pub(super) async fn follow(self, status: watch::Receiver<Arc<Status>>, addresses: Addresses) {
+        let complete = match self.live.is_hidden() {
+            true => self.tell(status).await,
+            false => self.animate(status).await,
+        };
+        if let Some(status) = complete {
+            self.print(&summary(&status, &addresses));
+        }
+    }
+
+    /// Moves the live lines until everything serves; `None`: it never will.
+    async fn animate(&self, mut status: watch::Receiver<Arc<Status>>) -> Option<Arc<Status>> {
         let mut lines = Lines::default();
         loop {
             let now = Arc::clone(&status.borrow_and_update());
             if now.is_complete() {
                 lines.clear();
-                return self.print(&summary(&now, &addresses));
+                return Some(now);
             }
             self.draw(&now, &mut lines);
-            if status.changed().await.is_err() {
-                return;
+            status.changed().await.ok()?;
+        }
+    }
+
+    /// Prints how far it is whenever that is another line than the last one; ends like the one
+    /// above.
+    async fn tell(&self, mut status: watch::Receiver<Arc<Status>>) -> Option<Arc<Status>> {
+        let mut told = String::new();
+        loop {
+            let complete = status.wait_for(|status| status.is_complete());
+            tokio::select! {
+                biased;
+                complete = complete => return complete.ok().map(|status| Arc::clone(&status)),
+                () = sleep(PLAIN) => {}
+            }
+            let line = progress(&status.borrow());
+            if line != told {
+                let seconds = clock::now().since_start().as_secs();
+                self.print(&format!("{:12} {line} after {seconds} s\n", "starting"));
+                told = line;
             }
         }
     }
 
     fn draw(&self, status: &Status, lines: &mut Lines) {
-        if self.live.is_hidden() {
-            return;
-        }
+        let whole = lines.of_whole.get_or_insert_with(|| self.whole());
+        whole.set_message(progress(status));
         for row in status.rows.iter().take(LINES_MAX) {
             let line = lines.of_slots.entry(row.slot).or_insert_with(|| self.line(row.slot));
             line.set_message(describe(row));
@@ -83,6 +112,18 @@ impl Screen {
             let line = lines.of_more.get_or_insert_with(|| self.line("and more"));
             line.set_message(format!("{more} others; {} serve in all", status.serving()));
         }
+    }
+
+    /// The line about all of them, with the time since the start.
+    fn whole(&self) -> ProgressBar {
+        let line = self.live.insert(0, ProgressBar::new_spinner());
+        let line = line.with_elapsed(clock::now().since_start());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:12} {msg}, {elapsed}") {
+            line.set_style(style);
+        }
+        line.set_prefix("starting");
+        line.enable_steady_tick(SPIN);
+        line
     }
 
     fn line(&self, name: impl Display) -> ProgressBar {
@@ -108,6 +149,8 @@ impl Screen {
 /// The live lines.
 #[derive(Debug, Default)]
 struct Lines {
+    /// The one about all of them.
+    of_whole: Option<ProgressBar>,
     of_slots: BTreeMap<Slot, ProgressBar>,
     /// The one for all slots beyond those.
     of_more: Option<ProgressBar>,
@@ -115,13 +158,31 @@ struct Lines {
 
 impl Lines {
     fn clear(&self) {
-        self.of_slots.values().chain(&self.of_more).for_each(ProgressBar::finish_and_clear);
+        let lines = self.of_whole.iter().chain(self.of_slots.values()).chain(&self.of_more);
+        lines.for_each(ProgressBar::finish_and_clear);
     }
 }
 
 /// How many rows have no line, if any.
 fn rows_beyond(status: &Status) -> Option<usize> {
     status.rows.len().checked_sub(LINES_MAX).filter(|more| *more > 0)
+}
+
+/// How many of whom are up.
+fn progress(status: &Status) -> String {
+    let up = |group| {
+        let of_group = status.rows.iter().filter(move |row| row.slot.group == group);
+        let occupants = of_group.filter_map(|row| row.occupant.as_ref());
+        occupants.filter(|of| matches!(of.phase, "serving" | "standby")).count()
+    };
+    let wanted = status.instances + status.standby;
+    let instances = format!("{} of {wanted} instances are up", up(Group::Instances));
+    match status.backends {
+        0 => instances,
+        1 if up(Group::Backend) == 1 => format!("{instances}, and so is the backend"),
+        1 => format!("{instances}, and the backend is not"),
+        wanted => format!("{instances}, and {} of {wanted} backends", up(Group::Backend)),
+    }
 }
 
 fn describe(row: &Row) -> String {

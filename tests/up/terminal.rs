@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags, open};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::system::{DEADLINE, Place, System, run};
+use super::system::{DEADLINE, Place, System, run, signal};
 
 /// A program in a terminal of its own, and what it has drawn.
 struct Terminal {
@@ -62,6 +63,13 @@ impl Terminal {
             };
             self.screen.push_str(&String::from_utf8_lossy(&more));
         }
+    }
+
+    /// The program itself: what `setsid` becomes, or what it waits for if it had to fork.
+    fn program(&self) -> u32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        children.trim().parse().unwrap_or(self.child.id())
     }
 
     fn press(&mut self, key: &[u8]) {
@@ -121,6 +129,52 @@ fn who_sets_no_color_gets_none_and_control_c_is_an_end_like_any_other() {
         terminal.await_text(RESTORED);
         assert!(terminal.child.wait().unwrap().success());
     }
+}
+
+#[test]
+fn who_ends_the_live_view_with_a_signal_finds_the_terminal_as_it_was() {
+    let place = Place::new();
+    let system = System::up(&place);
+    system.await_complete();
+    let state = place.state();
+    let words = ["status", "--watch", "--state-dir", state.to_str().unwrap()];
+    let mut terminal = Terminal::run(&words, &[], (120, 30));
+    terminal.await_text("q quits");
+    signal(terminal.program(), Signal::TERM);
+    terminal.await_text(RESTORED);
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+/// A file of settings for two instances that never answer.
+fn never_up(place: &Place) -> String {
+    let text = "instances = 2\n[instance]\ncommand = [\"sleep\", \"{port}\"]\n";
+    place.write("cloudaps.toml", text).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_start_shows_who_is_up_of_how_many_and_for_how_long_it_goes_on() {
+    let place = Place::new();
+    let (file, state) = (never_up(&place), place.state());
+    let words = ["up", "-c", &file, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let words = [&words[..], &["--state-dir", state.to_str().unwrap()]].concat();
+    let mut terminal = Terminal::run(&words, &[], (120, 30));
+    for text in ["starting", "0 of 2 instances are up, ", "instance-1", "starting pid"] {
+        terminal.await_text(text);
+    }
+    terminal.await_text("0 of 2 instances are up, 2s");
+    terminal.press(b"\x03");
+    terminal.await_text("everything is stopped");
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
+fn where_there_is_no_terminal_a_long_start_is_told_in_lines() {
+    let place = Place::new();
+    let system = System::spawn(&place, &["-c", &never_up(&place)]);
+    let line = system.await_text("starting     ");
+    assert!(line.starts_with("starting     0 of 2 instances are up after "), "{line}");
+    assert!(!line.contains('\x1b'), "{line:?}");
+    assert!(system.stop().success());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::call::{Answer, Client};
 use super::failure::Failure;
@@ -25,9 +26,29 @@ pub(super) enum Format {
 pub(super) fn status(client: Client, format: Format, colours: Colours) -> Result<(), Failure> {
     let is_screen = io::stdout().is_terminal() && io::stdin().is_terminal();
     match format {
-        Format::Human if is_screen => live::until_quit(client, colours),
+        Format::Human if is_screen => on_screen(client, colours),
         Format::Human | Format::Json => until_interrupted(client, format),
     }
+}
+
+/// Shows the screen until the person at it has seen enough. SIGTERM ends it in the same way, for a
+/// terminal that is left as it was drawn on is of no use to anybody.
+fn on_screen(client: Client, colours: Colours) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::Start)?.block_on(async move {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
+        let ended = CancellationToken::new();
+        let told = ended.clone();
+        let mut shown = spawn_blocking(move || live::until_quit(client, colours, &told));
+        let shown = tokio::select! {
+            shown = &mut shown => shown,
+            _ = terminate.recv() => {
+                ended.cancel();
+                shown.await
+            }
+        };
+        shown.map_err(|error| Failure::Start(error.into()))?
+    })
 }
 
 /// Shows every change. Ctrl-C is how it is meant to end, so that is no failure.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio_util::sync::CancellationToken;
 
 use self::draw::draw;
 use self::scene::{Heard, Scene};
@@ -31,8 +32,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Answers that wait to be drawn. Only the newest counts; whoever asks waits for whoever draws.
 const HEARD_MAX: usize = 1;
 
-/// Shows the fleet until `q`, Esc or Ctrl-C.
-pub(super) fn until_quit(client: Client, colours: Colours) -> Result<(), Failure> {
+/// Shows the fleet until `q`, Esc or Ctrl-C, or until it is told to end.
+pub(super) fn until_quit(
+    client: Client,
+    colours: Colours,
+    ended: &CancellationToken,
+) -> Result<(), Failure> {
     // What cannot be had at all is told as of any other verb, and not on a screen of its own.
     let first = Heard::ask(&client)?;
     let (sender, heard) = sync_channel(HEARD_MAX);
@@ -41,7 +46,8 @@ pub(super) fn until_quit(client: Client, colours: Colours) -> Result<(), Failure
         .spawn(move || ask_until_nobody_listens(&client, &sender))
         .map_err(Failure::Start)?;
     let mut terminal = ratatui::try_init().map_err(Failure::Start)?;
-    let shown = show(&mut terminal, (Scene::new(first, clock::now()), colours), &heard);
+    let scene = (Scene::new(first, clock::now()), colours);
+    let shown = show(&mut terminal, scene, &heard, ended);
     // The terminal is given back as it was, whatever happened.
     ratatui::try_restore().map_err(Failure::Start)?;
     shown.map_err(Failure::Print)
@@ -60,8 +66,9 @@ fn show(
     terminal: &mut DefaultTerminal,
     (mut scene, colours): (Scene, Colours),
     heard: &Receiver<Result<Heard, Failure>>,
+    ended: &CancellationToken,
 ) -> io::Result<()> {
-    loop {
+    while !ended.is_cancelled() {
         terminal.draw(|frame| draw(frame, &scene, colours, clock::now()))?;
         // A resize ends the wait, too, and the next turn draws for the new size.
         if event::poll(LOOK)?
@@ -74,6 +81,7 @@ fn show(
             scene.take(news, clock::now());
         }
     }
+    Ok(())
 }
 
 fn is_farewell(key: KeyEvent) -> bool {
