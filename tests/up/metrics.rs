@@ -2,9 +2,10 @@
 //! instances that were killed, and its form to `promtool`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use cloudaps::exposition::families::{self, Kind};
 use rustix::process::Signal;
@@ -128,6 +129,49 @@ fn a_kill_is_counted_with_its_launch_and_its_repair() {
     assert!(more("cloudaps_repair_duration_seconds_sum{group=\"instance\"}") > 0.0);
     assert!(more("cloudaps_probes_total{found=\"well\"}") > 0.0);
     assert!(after["cloudaps_provider_calls_total{verb=\"list\",outcome=\"ok\"}"] > 0.0);
+}
+
+/// A server that says that it is well, and closes every other connection without an answer.
+fn hypocrite() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|it| it > 0)
+            {
+            }
+            if head.contains("cloudaps-probe") {
+                let well = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = stream.get_mut().write_all(well.as_bytes());
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn an_ejection_is_counted_and_so_is_the_failure_of_its_slot() {
+    let place = Place::new();
+    let well = System::up(&place);
+    let (other, bad) = (Place::new(), hypocrite());
+    let endpoints = [well.balancer, bad].map(|address| address.to_string());
+    let [good, bad] = &endpoints;
+    let flags = ["--provider", "static", "--endpoint", good, "--endpoint", bad];
+    let system = System::up_with(&other, &flags);
+    let ejections = "cloudaps_ejections_total{role=\"balancer\"}";
+    assert_eq!(read(&system)[ejections], 0.0);
+    let mut client = Client::new(system.balancer);
+    // Each goes to the one that has the fewest in flight, and so to either.
+    while read(&system)[ejections] == 0.0 {
+        assert_eq!(client.send("GET", "/", "").unwrap().status, 200);
+    }
+    let samples = read(&system);
+    assert_eq!(samples[ejections], 1.0);
+    assert_eq!(samples["cloudaps_slot_failures_total{slot=\"instance-1\"}"], 1.0);
+    assert_eq!(samples["cloudaps_slot_failures_total{slot=\"instance-0\"}"], 0.0);
+    assert_eq!(samples["cloudaps_retries_total{role=\"balancer\"}"], 1.0);
 }
 
 #[test]
