@@ -44,7 +44,7 @@ pub(super) enum Cut {
 
 impl Cut {
     /// Nothing more can be written to the client.
-    fn of_client(error: std::io::Error) -> Self {
+    fn of_client(error: &std::io::Error) -> Self {
         match error.kind() {
             ErrorKind::TimedOut => Self::Slow,
             _ => Self::Client,
@@ -160,7 +160,7 @@ impl<'a> Download<'a> {
         while !pipe.is_empty() {
             let drained = pin!(pipe.drain(&client.stream));
             let drained = io::in_step((&client.alarm, pace), drained).await;
-            let count = drained.map_err(Cut::of_client)?;
+            let count = drained.map_err(|error| Cut::of_client(&error))?;
             notes.note_sent(answer.space.head.status(), count as u64);
         }
         Ok(())
@@ -184,7 +184,7 @@ impl<'a> Download<'a> {
             let Self { answer, next, written, pace, .. } = self;
             let rest = &next.bytes(answer)[*written..];
             let written = io::write_at((&client.alarm, pace), &client.stream, rest).await;
-            self.moved(written.map_err(Cut::of_client)?);
+            self.moved(written.map_err(|error| Cut::of_client(&error))?);
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ const KEPT_MAX: usize = 16;
 /// A thread's pipes.
 #[derive(Debug)]
 pub(super) struct Pipes {
+    #[expect(clippy::vec_box, reason = "a request, which few use one in, has room for a pointer")]
     kept: RefCell<Vec<Box<Pipe>>>,
     /// Some sandboxes do not have the system call.
     is_offered: Cell<bool>,
