@@ -8,6 +8,7 @@ pub mod sabotage;
 
 use std::fmt;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::fleet::{Instance, InstanceId, Launch};
 
@@ -81,3 +82,8 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A panic elsewhere leaves what is locked whole: each change to it is one call.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

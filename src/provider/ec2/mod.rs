@@ -16,7 +16,7 @@ mod request;
 mod volume;
 mod welcome;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_ec2::Client;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ use self::end::Endings;
 use self::launch::Link;
 use self::offering::{Shortages, Subnet};
 use self::welcome::Welcomed;
-use super::{Error, Fault};
+use super::{Error, Fault, locked};
 use crate::aws::{self, Access, Kind, image};
 use crate::boot::Duty;
 use crate::clock;
@@ -258,9 +258,4 @@ fn failed(error: aws::Error) -> Error {
         }
     };
     Error::new(fault, error)
-}
-
-/// A panic elsewhere leaves what is locked whole: each change is one call.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

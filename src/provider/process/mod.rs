@@ -23,7 +23,7 @@ mod workload;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -40,7 +40,7 @@ use self::log::Logs;
 use self::ports::Ports;
 use self::procfs::Tag;
 use self::record::{Ledger, Record};
-use super::{Error, Fault, Notice};
+use super::{Error, Fault, Notice, locked};
 pub use crate::boot::{CONTROL_TOKEN_VARIABLE, INSTANCE_VARIABLE, STORE_VARIABLE};
 use crate::fleet::{Instance, InstanceId, Launch, Vitals};
 use crate::state_dir::{Lock, Token};
@@ -317,9 +317,4 @@ impl Entry {
         let vitals = how.map_or(Vitals::Running, |how| Vitals::Gone(how.to_string()));
         Ok(self.record.instance(vitals))
     }
-}
-
-/// A panic elsewhere leaves these maps whole: each change is one call.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
