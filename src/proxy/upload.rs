@@ -187,15 +187,19 @@ impl<'a> Upload<'a> {
             let written = io::write(patience, link.stream(), rest).await;
             self.moved(written.map_err(|_| Stopped::Endpoint)?);
         }
-        if let Some(pipe) = &mut self.pipe {
-            while !pipe.is_empty() {
-                let drained =
-                    client.alarm.within(patience.1, pin!(pipe.drain(link.stream()))).await;
-                drained.ok().and_then(Result::ok).ok_or(Stopped::Endpoint)?;
-            }
-            if self.body.is_done() {
-                self.pipe.take().into_iter().for_each(|pipe| self.thread.pipes.give(pipe));
-            }
+        self.pass_on(client, link).await
+    }
+
+    /// Sends what is in the pipe, and gives it back with the end of the body.
+    async fn pass_on(&mut self, client: &Client, link: &Link) -> Result<(), Stopped> {
+        let Some(pipe) = &mut self.pipe else { return Ok(()) };
+        let stall = self.thread.settings.timeouts.stall;
+        while !pipe.is_empty() {
+            let drained = client.alarm.within(stall, pin!(pipe.drain(link.stream()))).await;
+            drained.ok().and_then(Result::ok).ok_or(Stopped::Endpoint)?;
+        }
+        if self.body.is_done() {
+            self.pipe.take().into_iter().for_each(|pipe| self.thread.pipes.give(pipe));
         }
         Ok(())
     }
