@@ -7,7 +7,9 @@ use std::process::Command;
 use std::thread;
 
 use crate::postgres::{self, Postgres};
-use crate::support::{ANY, JSON, Service, cloudaps, run, stderr, until};
+use crate::support::{
+    ANY, JSON, Service, assert_full_disk_loses_nothing, cloudaps, run, stderr, until,
+};
 
 #[track_caller]
 fn assert_refused(store: &str, words: &[&str]) {
@@ -151,24 +153,6 @@ fn a_full_disk_under_the_database_refuses_writes_until_there_is_room() {
     let service = Service::over(&postgres.url());
     postgres.sql("ALTER TABLE cloudaps.task SET TABLESPACE disk");
     // Too short to be stored elsewhere or compressed.
-    let text = |number: usize| format!("{number} {}", "x".repeat(1_900));
-    let add = |number| {
-        let body = serde_json::json!({ "text": text(number) }).to_string();
-        service.ask("POST", "/Tarefa/", JSON, &body)
-    };
-    let mut answered = 0;
-    let refusal = until("the disk is full", || {
-        let answer = add(answered);
-        (answer.status == 201).then(|| answered += 1);
-        (answer.status != 201).then_some(answer)
-    });
-    assert_eq!((refusal.status, refusal.header("retry-after")), (503, Some("1")), "{refusal:?}");
-    assert!(refusal.body.contains("No space left on device"), "{refusal:?}");
-    let expected = |count: usize| (0..count).map(text).collect::<Vec<_>>();
-    assert_eq!(service.values(), expected(answered), "nothing is lost and nothing half done");
-    assert_eq!(service.get("/healthcheck/").status, 200, "it still serves what it has");
-
-    postgres.resize_disk("64m");
-    until("there is room again", || (add(answered).status == 201).then_some(()));
-    assert_eq!(service.values(), expected(answered + 1), "the refused one was not done");
+    let (length, because) = (1_900, "No space left on device");
+    assert_full_disk_loses_nothing(&service, (length, because), || postgres.resize_disk("64m"));
 }

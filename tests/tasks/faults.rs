@@ -9,7 +9,9 @@ use std::process::Command;
 use rusqlite::Connection;
 
 use crate::postgres::Postgres;
-use crate::support::{ANY, Answer, JSON, Service, run, serve, stderr, until};
+use crate::support::{
+    ANY, JSON, Service, assert_full_disk_loses_nothing, run, serve, stderr, until,
+};
 
 /// A command that runs in a mount namespace of its own, where `folder` is a disk of `size`, after
 /// `setup`. `None`, and said why, where that needs more rights than the test has.
@@ -31,40 +33,20 @@ fn seen_by(service: &Service, folder: &Path) -> PathBuf {
     root.join(folder.strip_prefix("/").unwrap())
 }
 
-fn detail(answer: &Answer) -> String {
-    answer.json()["detail"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn a_full_disk_refuses_writes_and_keeps_what_was_answered_until_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let serve = serve(&folder.path().join("tasks.db"), ANY);
     let Some(mut command) = on_a_disk(folder.path(), "2m", "", &serve) else { return };
     let service = Service::spawn(&mut command);
-    let text = |number: usize| format!("{number} {}", "x".repeat(20_000));
-    let add = |number| {
-        let body = serde_json::json!({ "text": text(number) }).to_string();
-        service.ask("POST", "/Tarefa/", JSON, &body)
-    };
-    let mut answered = 0;
-    let refusal = until("the disk is full", || {
-        let answer = add(answered);
-        (answer.status == 201).then(|| answered += 1);
-        (answer.status != 201).then_some(answer)
+    assert_full_disk_loses_nothing(&service, (20_000, "full"), || {
+        assert_eq!(integrity(&seen_by(&service, folder.path())), "ok");
+        let remount = format!("mount -o remount,size=64m '{}'", folder.path().display());
+        let pid = service.pid().to_string();
+        let mut enlarge = Command::new("nsenter");
+        enlarge.args(["-t", &pid, "-m", "sh", "-ec", &remount]);
+        assert!(enlarge.status().unwrap().success());
     });
-    assert_eq!((refusal.status, refusal.header("retry-after")), (503, Some("1")));
-    assert!(detail(&refusal).contains("full"), "{refusal:?}");
-    let expected = |count: usize| (0..count).map(text).collect::<Vec<_>>();
-    assert_eq!(service.values(), expected(answered), "nothing is lost and nothing half done");
-    assert_eq!(service.get("/healthcheck/").status, 200, "it still serves what it has");
-
-    assert_eq!(integrity(&seen_by(&service, folder.path())), "ok");
-    let remount = format!("mount -o remount,size=64m '{}'", folder.path().display());
-    let pid = service.pid().to_string();
-    let enlarged = Command::new("nsenter").args(["-t", &pid, "-m", "sh", "-ec", &remount]).status();
-    assert!(enlarged.unwrap().success());
-    until("there is room again", || (add(answered).status == 201).then_some(()));
-    assert_eq!(service.values(), expected(answered + 1), "the refused one was not done");
 }
 
 #[test]

@@ -231,6 +231,37 @@ pub(crate) fn until<T>(what: &str, mut event: impl FnMut() -> Option<T>) -> T {
     panic!("in vain: {what}");
 }
 
+/// Adds tasks, with texts of about `length` bytes, until the disk under them is full, which is said
+/// by `because`; what was answered stays, and writing goes on once `make_room` has enlarged it.
+#[track_caller]
+pub(crate) fn assert_full_disk_loses_nothing(
+    service: &Service,
+    (length, because): (usize, &str),
+    make_room: impl FnOnce(),
+) {
+    let text = |number: usize| format!("{number} {}", "x".repeat(length));
+    let add = |number| {
+        let body = serde_json::json!({ "text": text(number) }).to_string();
+        service.ask("POST", "/Tarefa/", JSON, &body)
+    };
+    let mut answered = 0;
+    let refusal = until("the disk is full", || {
+        let answer = add(answered);
+        (answer.status == 201).then(|| answered += 1);
+        (answer.status != 201).then_some(answer)
+    });
+    assert_eq!((refusal.status, refusal.header("retry-after")), (503, Some("1")), "{refusal:?}");
+    let detail = refusal.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(because), "{refusal:?}");
+    let expected = |count: usize| (0..count).map(text).collect::<Vec<_>>();
+    assert_eq!(service.values(), expected(answered), "nothing is lost and nothing half done");
+    assert_eq!(service.get("/healthcheck/").status, 200, "it still serves what it has");
+
+    make_room();
+    until("there is room again", || (add(answered).status == 201).then_some(()));
+    assert_eq!(service.values(), expected(answered + 1), "the refused one was not done");
+}
+
 /// Runs the program to its end; one that does not end is killed, and the test fails.
 pub(crate) fn run(command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

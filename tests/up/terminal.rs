@@ -50,6 +50,13 @@ impl Terminal {
         Self { child, keys: master.into(), drawn, screen: String::new() }
     }
 
+    /// Runs the live view of the fleet in `place` on a terminal of the usual size.
+    fn watch(place: &Place, environment: &[(&str, &str)]) -> Self {
+        let state = place.state();
+        let words = ["status", "--watch", "--state-dir", state.to_str().unwrap()];
+        Self::run(&words, environment, (120, 30))
+    }
+
     /// Waits until this is drawn, after what was awaited before. Returns all up to there.
     fn await_text(&mut self, text: &str) -> String {
         let began = Instant::now();
@@ -101,9 +108,7 @@ fn the_live_view_draws_the_fleet_follows_the_size_and_gives_the_terminal_back() 
     let place = Place::new();
     let system = System::up(&place);
     system.await_complete();
-    let state = place.state();
-    let words = ["status", "--watch", "--state-dir", state.to_str().unwrap()];
-    let mut terminal = Terminal::run(&words, &[], (120, 30));
+    let mut terminal = Terminal::watch(&place, &[]);
     terminal.await_text("3 of 3 instances serve");
     terminal.await_text("q quits");
     terminal.resize((60, 16));
@@ -118,10 +123,8 @@ fn who_sets_no_color_gets_none_and_control_c_is_an_end_like_any_other() {
     let place = Place::new();
     let system = System::up(&place);
     system.await_complete();
-    let state = place.state();
-    let words = ["status", "--watch", "--state-dir", state.to_str().unwrap()];
     for (environment, has_colours) in [(&[][..], true), (&[("NO_COLOR", "1")][..], false)] {
-        let mut terminal = Terminal::run(&words, environment, (120, 30));
+        let mut terminal = Terminal::watch(&place, environment);
         let drawn = terminal.await_text("q quits");
         // Green, of the sixteen colours that every terminal has.
         assert_eq!(drawn.contains("\x1b[38;5;2"), has_colours, "{}", drawn.escape_debug());
@@ -136,9 +139,7 @@ fn who_ends_the_live_view_with_a_signal_finds_the_terminal_as_it_was() {
     let place = Place::new();
     let system = System::up(&place);
     system.await_complete();
-    let state = place.state();
-    let words = ["status", "--watch", "--state-dir", state.to_str().unwrap()];
-    let mut terminal = Terminal::run(&words, &[], (120, 30));
+    let mut terminal = Terminal::watch(&place, &[]);
     terminal.await_text("q quits");
     signal(terminal.program(), Signal::TERM);
     terminal.await_text(RESTORED);
