@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::cloud::{Fault, Setting, eventually};
 use super::customer::{inside, is_in_state, launch, launched, refused, runtime, up};
 
@@ -71,6 +73,28 @@ fn a_call_that_hangs_is_not_carried_out_and_one_that_hangs_after_is() {
 }
 
 #[test]
+fn a_call_that_is_under_way_can_be_waited_for_when_its_caller_is_gone() {
+    inside(async |cloud, client| {
+        let fault = cloud.add(&Fault::delay("RunInstances", Duration::from_millis(300)));
+        let request = launch(&client, NOTHING);
+        let (stays, leaves) = oneshot::channel::<()>();
+        let caller = thread::spawn(|| {
+            runtime().block_on(async {
+                tokio::select! {
+                    answer = request.send() => panic!("it was answered: {answer:?}"),
+                    _ = leaves => {}
+                }
+            });
+        });
+        cloud.await_hits(fault, 1);
+        drop(stays);
+        caller.join().unwrap();
+        cloud.settle();
+        assert_eq!(cloud.account()["instances"].len(), 1);
+    });
+}
+
+#[test]
 fn a_delay_takes_its_time() {
     inside(async |cloud, client| {
         cloud.add(&Fault::delay("DescribeVolumes", Duration::from_millis(300)));
@@ -110,7 +134,8 @@ fn a_young_instance_is_hidden_from_all_calls() {
         assert_eq!(refused(end.send().await), "InvalidInstanceID.NotFound");
         let all = client.describe_instances().send().await.unwrap();
         assert!(all.reservations().is_empty());
-        // The machine does not wait for that.
+        // The machine does not wait for that, and this test for no bucket.
+        cloud.set(Setting::Unlimited);
         up(cloud, &id);
         while by_id().send().await.is_err() {}
     });
@@ -122,6 +147,8 @@ fn listings_may_tell_old_states() {
         let id = launched(launch(&client, NOTHING)).await;
         up(cloud, &id);
         cloud.set(Setting::Behind(Duration::from_secs(2)));
+        // What is asked for until then is more than a bucket holds.
+        cloud.set(Setting::Unlimited);
         client.terminate_instances().instance_ids(&id).send().await.unwrap();
         is_in_state(cloud, &id, "terminated");
         let state = async || {

@@ -13,7 +13,8 @@ from wsgiref.util import FileWrapper
 import account
 import network
 import snapshot
-from kernel import API_ADDRESS
+from connections import peer
+from kernel import API_ADDRESS, API_PORT
 
 # As much of a file as is read at once.
 PIECE = 1 << 20
@@ -27,6 +28,8 @@ class Control:
         self.files = []
 
     def __call__(self, environ, start_response):
+        # It is no call of the API, and may itself wait for those.
+        self.cloud.connections.left(peer(environ))
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         path = environ["PATH_INFO"].removeprefix("/_cloud/").strip("/").split("/")
@@ -100,6 +103,10 @@ class Control:
             calls = [self.call(one) for one in self.cloud.calls]
             now = time.monotonic() - self.cloud.began
             return {"now": now, "counts": dict(self.cloud.counts), "calls": calls}
+
+    def get_settled(self, _, query):
+        listener = API_ADDRESS, API_PORT
+        return {"settled": self.cloud.connections.settle(listener, float(query["seconds"]))}
 
     def delete_calls(self, _, __):
         with self.cloud.lock:

@@ -231,6 +231,15 @@ impl Cloud {
         self.control.get("calls")
     }
 
+    /// Waits for the end of every call that was under way, also of those whose caller is gone. Who
+    /// hangs because of a [`Fault`] is not waited for.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        let path = format!("settled?seconds={WAIT_MAX_SECONDS}");
+        let found: BTreeMap<String, bool> = self.control.get(&path);
+        assert!(found["settled"], "a call has not ended");
+    }
+
     pub(crate) fn forget_calls(&self) {
         self.control.delete("calls");
     }

@@ -13,12 +13,13 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer
 
 import account
 import answers
 import permissions
 from buckets import Buckets
+from connections import Connections, peer
 from control import Control
 from faults import Faults
 from keeper import Keeper
@@ -75,6 +76,7 @@ class Cloud:
         account.take_places(self.keeper)
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.faults = Faults()
+        self.connections = Connections()
         self.buckets = collections.defaultdict(Buckets)
         self.has_buckets = True
         self.tokens = Tokens()
@@ -90,11 +92,7 @@ class Cloud:
         self.control = Control(self)
 
     def serve(self, listener):
-        host, port = listener.getsockname()
-        server = make_server(
-            host, port, self, threaded=True, request_handler=Quiet, fd=listener.fileno()
-        )
-        server.serve_forever(poll_interval=0.05)
+        Server(self, listener).serve_forever(poll_interval=0.05)
 
     def backend(self, region="us-east-1"):
         return ec2_backends[ACCOUNT][region]
@@ -115,7 +113,7 @@ class Cloud:
             if fault.kind == "delay":
                 time.sleep(fault.seconds)
             elif fault.kind == "hang":
-                fault.removed.wait()
+                self.hang(call, fault)
                 return self.drop(call, "hung")
             elif fault.kind == "error":
                 refusal = answers.Refusal(fault.code, fault.message, fault.status)
@@ -127,7 +125,7 @@ class Cloud:
             return self.refuse(call, refusal, start_response)
         for fault in after:
             if fault.kind == "hang-after":
-                fault.removed.wait()
+                self.hang(call, fault)
             return self.drop(call, "lost")
         return respond(start_response)
 
@@ -184,10 +182,30 @@ class Cloud:
         start_response(status, headers)
         return [body]
 
+    def hang(self, call, fault):
+        self.connections.left(peer(call.environ))
+        fault.removed.wait()
+
     def drop(self, call, how):
         call.outcome = how
         answers.close(call.environ)
         raise ConnectionError(f"{call.action}: the answer was {how}")
+
+
+class Server(ThreadedWSGIServer):
+    def __init__(self, cloud, listener):
+        self.connections = cloud.connections
+        super().__init__(*listener.getsockname(), cloud, Quiet, fd=listener.fileno())
+
+    def process_request(self, request, client_address):
+        self.connections.came(client_address)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.left(client_address)
 
 
 class Quiet(MotoRequestHandler):

@@ -1,7 +1,7 @@
 //! `kill -9` at every kind of call that changes something: before it is done, and after it was done
 //! and before that was heard.
 
-use crate::cloud::Fault;
+use crate::cloud::{Fault, eventually};
 use crate::laptop::{Laptop, STUB, shape};
 
 /// The calls of `install`, in the order in which they are made.
@@ -84,7 +84,9 @@ fn an_install_that_is_killed_at_any_call_is_continued_by_the_next() {
 fn a_destroy_that_is_killed_at_any_call_is_continued_and_leaves_the_account_as_it_was() {
     let Some(laptop) = laptop() else { return };
     // Somebody else's: among it a machine with a tag that is like ours, and a group of a like name.
-    laptop.cloud.launch("", &[("cloudaps:fleet", "shop-2"), ("cloudaps:slot", "instance-0")]);
+    let tags = [("cloudaps:fleet", "shop-2"), ("cloudaps:slot", "instance-0")];
+    let theirs = laptop.cloud.launch("", &tags);
+    eventually("their machine is up", || laptop.cloud.machine(&theirs).is_up.then_some(()));
     let group = [
         ("Action", "CreateSecurityGroup"),
         ("GroupName", "cloudaps-shop"),

@@ -11,9 +11,6 @@ use tempfile::TempDir;
 
 use crate::cloud::{Cloud, Fault, FaultId, Host};
 
-/// How many calls are answered after a command was killed before its own last ones count as read.
-const SETTLING_CALLS: usize = 5;
-
 /// What is in an account.
 pub(crate) type Account = BTreeMap<String, BTreeMap<String, Value>>;
 
@@ -65,14 +62,12 @@ impl Laptop {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
         child.kill().unwrap();
         child.wait().unwrap();
-        // What it sent before, the cloud has read by then, and met with the faults.
-        for _ in 0..SETTLING_CALLS {
-            self.cloud.account();
-        }
+        // What it sent before meets the faults, too.
+        self.cloud.settle();
         self.cloud.remove_faults();
     }
 
-    /// Runs a command until it says `words`, and kills it.
+    /// Runs a command until it says `said`, and kills it. What it had asked for by then is done.
     #[track_caller]
     pub(crate) fn kill_when_it_says(&self, words: &[&str], said: &str) {
         let mut child = self.command(words).stdout(Stdio::piped()).spawn().unwrap();
@@ -81,6 +76,7 @@ impl Laptop {
         let is_said = lines.any(|line| line.contains(said));
         child.kill().unwrap();
         child.wait().unwrap();
+        self.cloud.settle();
         assert!(is_said, "it never said `{said}`");
     }
 
