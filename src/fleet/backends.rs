@@ -42,14 +42,19 @@ impl Backends {
     pub fn serving(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         Self { serving: addresses.into_iter().collect(), lost: BTreeSet::new() }
     }
+
+    /// Whether it says nothing that a forwarder could act on.
+    pub(super) fn names_nobody(&self) -> bool {
+        self.serving.is_empty() && self.lost.is_empty()
+    }
 }
 
 impl fmt::Display for Backends {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.serving.is_empty() {
-            return formatter.write_str("nobody");
+        match self.serving.is_empty() {
+            true => formatter.write_str("nobody")?,
+            false => formatter.write_str(&listed(&self.serving))?,
         }
-        write!(formatter, "{}", listed(&self.serving))?;
         if self.lost.is_empty() {
             return Ok(());
         }
@@ -82,32 +87,31 @@ impl Fleet {
     /// than what they were told last.
     #[must_use]
     pub fn backends(&self, handover: Handover) -> Backends {
-        match handover {
-            Handover::Fenced => Backends::serving(self.only_backend()),
-            Handover::LaunchFirst { .. } => self.all_backends(),
-        }
-    }
-
-    /// The one that stays, even if it does not serve yet: there is no other.
-    fn only_backend(&self) -> Option<SocketAddr> {
-        let filling = self.members(Group::Backend).filter(|tracked| tracked.phase.fills_slot());
-        let stays = filling.min_by_key(|tracked| tracked.precedence());
-        stays.and_then(Tracked::ip)
-    }
-
-    fn all_backends(&self) -> Backends {
-        let addressed = || {
-            let members = self.members(Group::Backend);
-            members.filter_map(|tracked| Some((tracked, tracked.ip()?)))
+        let serving = match handover {
+            Handover::Fenced => self.only_backend().into_iter().collect(),
+            Handover::LaunchFirst { .. } => self.best_backends(),
         };
-        let best = addressed().filter_map(|(tracked, _)| tier_of(tracked)).min();
-        let is_best = |tracked: &Tracked| best.is_some() && tier_of(tracked) == best;
-        let serving: BTreeSet<_> =
-            addressed().filter(|(tracked, _)| is_best(tracked)).map(|(_, at)| at).collect();
         // Whoever serves may have the address of one that is gone.
-        let lost = addressed().filter(|(tracked, at)| is_lost(tracked) && !serving.contains(at));
-        let lost = lost.map(|(_, at)| at).collect();
+        let lost = self.members(Group::Backend).filter(|tracked| is_lost(tracked));
+        let lost = lost.filter_map(Tracked::ip).filter(|at| !serving.contains(at)).collect();
         Backends { serving, lost }
+    }
+
+    /// The one that stays, even if it does not serve yet: there is no other. Without one, the one
+    /// that failed, as long as it may answer.
+    fn only_backend(&self) -> Option<SocketAddr> {
+        let members = || self.members(Group::Backend);
+        let stays = members().filter(|tracked| tracked.phase.fills_slot());
+        let stays = stays.min_by_key(|tracked| tracked.precedence());
+        let doubtful = || members().find(|tracked| tier_of(tracked) == Some(Tier::Doubtful));
+        stays.or_else(doubtful).and_then(Tracked::ip)
+    }
+
+    fn best_backends(&self) -> BTreeSet<SocketAddr> {
+        let tiers = || self.members(Group::Backend).map(|of| (tier_of(of), of.ip()));
+        let best = tiers().filter(|(_, at)| at.is_some()).filter_map(|(tier, _)| tier).min();
+        let is_best = |tier| best.is_some() && tier == best;
+        tiers().filter(|(tier, _)| is_best(*tier)).filter_map(|(_, at)| at).collect()
     }
 
     /// Whether a forwarder may have requests in flight at a backend. One that never answered has

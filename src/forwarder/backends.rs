@@ -68,7 +68,8 @@ impl Backends {
     }
 
     /// Sends everything there from now on, as far as it is not lost. What is in flight elsewhere
-    /// finishes. Whoever comes back before that goes on as the endpoint that it was.
+    /// finishes. Whoever comes back before that goes on as the endpoint that it was, but for who
+    /// was lost: another machine may have the address now, where the old connections lead nowhere.
     pub(super) fn change_to(&self, told: Told) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.pool.send_modify(|pool| {
@@ -103,9 +104,11 @@ impl Backends {
 /// What becomes of an endpoint; nothing, if nobody waits for it.
 fn changed(endpoint: &Endpoint, told: &Told) -> Option<Endpoint> {
     let address = endpoint.address.ip()?;
-    let standing = if told.serving.contains(&address) {
+    let standing = if endpoint.standing == Standing::Lost {
+        Standing::Lost
+    } else if told.serving.contains(&address) {
         Standing::Serving
-    } else if told.lost.contains(&address) || endpoint.standing == Standing::Lost {
+    } else if told.lost.contains(&address) {
         Standing::Lost
     } else {
         Standing::Draining
@@ -191,12 +194,21 @@ mod tests {
         let id = |place: usize| backends.subscribe().borrow().endpoints()[place].id;
         let before = (id(0), id(1));
         enter(&backends, 1);
-        backends.change_to(told([2], &[1]));
+        backends.change_to(told([2], &[]));
         backends.change_to(told([1, 2, 3], &[]));
         assert_eq!((id(0), id(1)), before);
         assert_eq!(
             standings(&backends),
             [(1, Standing::Serving), (2, Standing::Serving), (3, Standing::Serving)]
         );
+    }
+
+    #[test]
+    fn who_serves_at_the_address_of_one_that_was_lost_is_another() {
+        let backends = Backends::new(1, [address(1)]);
+        enter(&backends, 1);
+        backends.change_to(told([], &[1]));
+        backends.change_to(told([1], &[]));
+        assert_eq!(standings(&backends), [(1, Standing::Lost), (1, Standing::Serving)]);
     }
 }

@@ -162,7 +162,7 @@ impl Draft<'_> {
             return self.wake_at(self.now);
         }
         let to = Arc::new(self.backends());
-        if to.serving.is_empty() {
+        if to.names_nobody() {
             return;
         }
         for tracked in self.observed.members(Group::Instances).filter(|of| of.relays()) {
@@ -174,17 +174,16 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether this plan takes requests from a backend that shares its data with others.
+    /// Whether this plan changes where requests can go.
     fn moves_backends(&self) -> bool {
-        let moves = self.plan.actions.iter().any(|action| match action {
+        self.plan.actions.iter().any(|action| match action {
             Action::Drain(id, _) | Action::Terminate(id, _) | Action::Supersede(id, _) => {
                 self.is_in(Group::Backend, id)
             }
             Action::Launch(_) | Action::Promote(_) | Action::Demote(_) | Action::Repoint { .. } => {
                 false
             }
-        });
-        moves && self.desired.backend.handover != Handover::Fenced
+        })
     }
 
     fn ends_forwarder_of_draining_backend(&self) -> bool {
