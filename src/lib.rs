@@ -18,6 +18,7 @@ mod exchange;
 pub mod exposition;
 pub mod fleet;
 pub mod forwarder;
+mod hexadecimal;
 pub mod http1;
 pub mod incidents;
 #[cfg(feature = "ec2")]

@@ -10,6 +10,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, process};
 
+use crate::hexadecimal::hexadecimal;
+
 /// The bytes of a new token: 256 bits cannot be guessed, whatever the rate of the guesses.
 const TOKEN_BYTES: usize = 32;
 /// The shortest token that is accepted from a file; shorter is a cut file or a guessable word.
@@ -209,9 +211,8 @@ impl StateDir {
         if !path.exists() {
             let mut bytes = [0; TOKEN_BYTES];
             getrandom::fill(&mut bytes).map_err(Error::Random)?;
-            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            replace_file(&path, format!("{text}\n").as_bytes())
-                .map_err(file_error("write", &path))?;
+            let text = hexadecimal(&bytes) + "\n";
+            replace_file(&path, text.as_bytes()).map_err(file_error("write", &path))?;
         }
         // A copy or a careless editor may have opened it to others.
         fs::set_permissions(&path, Permissions::from_mode(FILE_MODE))

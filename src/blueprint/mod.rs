@@ -22,7 +22,7 @@ pub use account::{
     State, Volume,
 };
 pub use change::{Change, Next, Plan, Resource, Sign, Step};
-pub use name::{FleetName, Names, ParseFleetNameError, Part, hexadecimal};
+pub use name::{FleetName, Names, ParseFleetNameError, Part};
 pub use plan::plan;
 pub use policy::{balancer_policy, installer_policy};
 pub use price::{Bill, Item, Prices};

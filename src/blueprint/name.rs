@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal::hexadecimal;
+
 /// The longest name. S3 allows 63 characters for a bucket, and IAM 64 for a role; what we write
 /// around the name takes less than 32 of them.
 const FLEET_CHARS_MAX: usize = 32;
@@ -131,12 +133,6 @@ impl Names {
             secret: "control.token".to_owned(),
         }
     }
-}
-
-/// Bytes as text.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

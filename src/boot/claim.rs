@@ -6,6 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::hexadecimal::hexadecimal;
+
 /// Sets these tokens apart from whatever else is made with the same secret.
 const PURPOSE: &[u8] = b"cloudaps boot token:";
 
@@ -40,8 +42,7 @@ impl BootToken {
         let mut hmac = key.expect("HMAC takes keys of every length (RFC 2104)");
         hmac.update(PURPOSE);
         hmac.update(launch.as_bytes());
-        let bytes = hmac.finalize().into_bytes();
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hexadecimal(&hmac.finalize().into_bytes()))
     }
 
     /// The token as text.

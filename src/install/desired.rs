@@ -11,12 +11,12 @@ use super::order::{MachineOrder, Order, ProgramFile, PublicKey};
 use super::site::Site;
 use crate::aws::{Error, image};
 use crate::blueprint::{
-    Account, Balancer, KeySpec, Part, Permission, Ports, Spec, VolumeSpec, balancer_policy,
-    hexadecimal, rules,
+    Account, Balancer, KeySpec, Part, Permission, Ports, Spec, VolumeSpec, balancer_policy, rules,
 };
 use crate::boot::{CONTROL_PORT, TRAFFIC_PORT};
 use crate::cli::Misuse;
 use crate::config::{self, Config, File, Kept, Location, Provider, Word};
+use crate::hexadecimal::hexadecimal;
 
 /// The order of what a file describes, on the ground of a site.
 pub(super) async fn order(site: &Site, file: &File) -> anyhow::Result<Order> {

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::observe::answer;
 use super::order::{ProgramFile, PublicKey};
 use crate::aws::Error;
-use crate::blueprint::hexadecimal;
 use crate::cli::Misuse;
+use crate::hexadecimal::hexadecimal;
 
 /// The largest program that is sent: S3 takes 5 GiB in one request, and this is a mistake.
 const PROGRAM_BYTES_MAX: u64 = 1024 * 1024 * 1024;

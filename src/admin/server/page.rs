@@ -10,6 +10,7 @@ use axum::routing::get;
 use sha2::{Digest, Sha256};
 
 use super::routes::Api;
+use crate::hexadecimal::hexadecimal;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -86,9 +87,8 @@ pub(super) fn routes() -> Router<Arc<Api>> {
 
 /// Names the content: another content has another tag.
 fn tag_of(content: &[u8]) -> HeaderValue {
-    let digest = Sha256::digest(content);
-    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+    let digest = hexadecimal(&Sha256::digest(content)[..16]);
+    HeaderValue::from_str(&format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 impl Part {

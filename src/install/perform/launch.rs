@@ -16,8 +16,9 @@ use super::super::observe::answer;
 use super::super::order::Order;
 use super::super::site::Site;
 use crate::aws::{Error, Kind, Object, tags};
-use crate::blueprint::{Account, Part, Permission, hexadecimal};
+use crate::blueprint::{Account, Part, Permission};
 use crate::boot::{BalancerScript, Program};
+use crate::hexadecimal::hexadecimal;
 
 /// For how long the links of a first start are good. A machine uses them in its first minutes; an
 /// hour is what the shortest sessions of a role have left.

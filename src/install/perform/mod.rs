@@ -12,7 +12,8 @@ use super::observe::answer;
 use super::order::Order;
 use super::site::Site;
 use crate::aws::{Error, Kind, tags};
-use crate::blueprint::{Account, Step, hexadecimal};
+use crate::blueprint::{Account, Step};
+use crate::hexadecimal::hexadecimal;
 
 /// Whoever makes the calls, and what they make things from; who only removes needs nothing.
 pub(super) struct Crew<'a> {

@@ -13,6 +13,7 @@ use super::offering::{Market, Offering};
 use super::{Config, Member};
 use crate::aws::tags;
 use crate::fleet::Launch;
+use crate::hexadecimal::hexadecimal;
 
 /// From the machine itself and no further: nobody asks the metadata from inside a container.
 const METADATA_HOPS: i32 = 1;
@@ -89,7 +90,7 @@ pub(super) fn client_token(fleet: &str, launch: &Launch, offering: &Offering) ->
         hash.update([0]);
     }
     // 64 characters: just what EC2 takes.
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::census::State;
 use super::{Data, Error, Fault, Shared, failed};
 use crate::aws::{self, Kind, tags};
 use crate::fleet::{InstanceId, Launch};
+use crate::hexadecimal::hexadecimal;
 
 /// The name under which a volume is attached. Machines with NVMe name the disk after the volume.
 const DEVICE: &str = "/dev/sdf";
@@ -194,5 +195,5 @@ pub(super) enum Attached {
 
 fn volume_token(fleet: &str, launch: &Launch) -> String {
     let text = format!("{fleet} volume {}", launch.token);
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text))
 }
