@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::observe::answer;
 use super::super::order::Order;
 use super::super::site::Site;
-use crate::aws::Error;
+use crate::aws::{Error, Kind};
 use crate::blueprint::{Permission, Step};
 
 impl Site {
@@ -15,12 +15,7 @@ impl Site {
             Step::CreateRole => self.create_role().await,
             Step::WritePolicy => self.write_policy(order).await,
             Step::CreateProfile => self.create_profile().await,
-            Step::AddRole => {
-                let call = self.iam.add_role_to_instance_profile();
-                let call = call.instance_profile_name(&self.names.role);
-                let call = call.role_name(&self.names.role).send();
-                answer("AddRoleToInstanceProfile", call).await.map(drop)
-            }
+            Step::AddRole => self.add_role().await,
             other => unreachable!("{other} makes no permission"),
         }
     }
@@ -86,5 +81,18 @@ impl Site {
         let call = self.iam.create_instance_profile().instance_profile_name(&self.names.role);
         let call = call.tags(self.iam_tag()?).send();
         answer("CreateInstanceProfile", call).await.map(drop)
+    }
+
+    async fn add_role(&self) -> Result<(), Error> {
+        let call = self.iam.add_role_to_instance_profile();
+        let call = call.instance_profile_name(&self.names.role).role_name(&self.names.role).send();
+        answer("AddRoleToInstanceProfile", call).await.map(drop).map_err(|mut error| {
+            // A profile has room for one role, so it is in there: the answer to an earlier try was
+            // lost. If it should be another one, the next look shows that.
+            if error.kind == Kind::Quota {
+                error.kind = Kind::Exists;
+            }
+            error
+        })
     }
 }
