@@ -153,12 +153,14 @@ impl Error {
                  `aws service-quotas list-service-quotas --service-code ec2` and \
                  `aws service-quotas request-service-quota-increase`",
             ),
+            Kind::Capacity => {
+                Some("name more `instance_types` in `[ec2]`, or `subnets` in more zones, or wait")
+            }
             Kind::Unavailable if self.code.is_none() => Some(
                 "check the network and the region's name: \
                  `aws ec2 describe-regions --query 'Regions[].RegionName'`",
             ),
-            Kind::Capacity
-            | Kind::Throttled
+            Kind::Throttled
             | Kind::NotFound
             | Kind::Exists
             | Kind::Busy

@@ -28,7 +28,8 @@ pub struct Cli {
         global = true,
         env = "CLOUDAPS_LOG",
         value_name = "FILTER",
-        default_value = "info"
+        // What the SDK says of a connection that it gives up is nobody's to act on.
+        default_value = "info,aws_smithy_runtime=warn"
     )]
     pub log_filter: String,
     /// Use no colours. So does `NO_COLOR` in the environment, whatever it is set to.
