@@ -5,7 +5,7 @@ use crate::cloud::{Fault, eventually};
 use crate::laptop::{Laptop, STUB, shape};
 
 /// The calls of `install`, in the order in which they are made.
-const INSTALL: [&str; 15] = [
+pub(crate) const INSTALL: [&str; 15] = [
     "CreateBucket",
     "CreateRole",
     "CreateInstanceProfile",
@@ -25,7 +25,7 @@ const INSTALL: [&str; 15] = [
 ];
 
 /// The calls of `destroy`.
-const DESTROY: [&str; 12] = [
+pub(crate) const DESTROY: [&str; 12] = [
     "TerminateInstances",
     "DeleteKeyPair",
     "DeleteObject",
@@ -41,7 +41,8 @@ const DESTROY: [&str; 12] = [
     "DeleteBucket",
 ];
 
-const WAITING: &str = "waiting for the balancer to answer";
+/// What an installation says when all is made.
+pub(crate) const WAITING: &str = "waiting for the balancer to answer";
 
 /// A fleet with all that can be made. Nothing of it ever serves.
 fn settings(laptop: &Laptop) -> String {
@@ -54,7 +55,8 @@ fn settings(laptop: &Laptop) -> String {
     )
 }
 
-fn laptop() -> Option<Laptop> {
+/// A laptop with that configuration.
+pub(crate) fn with_everything() -> Option<Laptop> {
     let laptop = Laptop::new("")?;
     laptop.configure(&settings(&laptop));
     Some(laptop)
@@ -73,7 +75,7 @@ fn kill_at_each(laptop: &Laptop, words: &[&str], actions: &[&str]) {
 
 #[test]
 fn an_install_that_is_killed_at_any_call_is_continued_by_the_next() {
-    let (Some(laptop), Some(reference)) = (laptop(), laptop()) else { return };
+    let (Some(laptop), Some(reference)) = (with_everything(), with_everything()) else { return };
     reference.kill_when_it_says(&["install"], WAITING);
     kill_at_each(&laptop, &["install"], &INSTALL);
     laptop.kill_when_it_says(&["install"], WAITING);
@@ -82,7 +84,7 @@ fn an_install_that_is_killed_at_any_call_is_continued_by_the_next() {
 
 #[test]
 fn a_destroy_that_is_killed_at_any_call_is_continued_and_leaves_the_account_as_it_was() {
-    let Some(laptop) = laptop() else { return };
+    let Some(laptop) = with_everything() else { return };
     // Somebody else's: among it a machine with a tag that is like ours, and a group of a like name.
     let tags = [("cloudaps:fleet", "shop-2"), ("cloudaps:slot", "instance-0")];
     let theirs = laptop.cloud.launch("", &tags);

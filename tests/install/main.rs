@@ -11,4 +11,5 @@ mod interrupted;
 mod laptop;
 mod plan;
 mod refusals;
+mod trouble;
 mod whole;

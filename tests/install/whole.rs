@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cloud::{Host, eventually};
+use cloudaps::boot::{CONTROL_PORT, TRAFFIC_PORT};
+
+use crate::cloud::{Host, Machine, Setting, eventually};
 use crate::laptop::Laptop;
 
 /// Whose credentials the laptop has.
@@ -35,10 +37,41 @@ fn line<'a>(text: &'a str, begin: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("no line begins with `{begin}` in:\n{text}")).trim()
 }
 
+/// Where the installation said that the balancer is.
+fn address(text: &str) -> String {
+    let host = line(text, "balancer     http").split('/').nth(2).unwrap();
+    format!("http://{host}")
+}
+
+/// The running machine of a slot, or the balancer's.
+fn running(laptop: &Laptop, name: &str) -> Option<Machine> {
+    let is_named = |one: &Machine| {
+        ["cloudaps:slot", "cloudaps:part"]
+            .iter()
+            .any(|key| one.tags.get(*key).is_some_and(|value| value == name))
+    };
+    let machines = laptop.cloud.machines().into_iter();
+    machines.into_iter().find(|one| one.state == "running" && is_named(one))
+}
+
+#[track_caller]
+fn machine(laptop: &Laptop, name: &str) -> Machine {
+    running(laptop, name).unwrap_or_else(|| panic!("no machine {name} runs"))
+}
+
+/// Whether the laptop can connect to a port of a machine at its public address.
+fn is_reached(laptop: &Laptop, machine: &Machine, port: u16) -> bool {
+    let [address] = machine.public_addresses.as_slice() else { panic!("{machine:?}") };
+    let mut command = laptop.cloud.command(Host::Laptop, "timeout");
+    command.args(["1", "bash", "-c", &format!("exec 3<>/dev/tcp/{address}/{port}")]);
+    command.output().unwrap().status.success()
+}
+
 #[test]
 fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     let Some(laptop) = Laptop::new("") else { return };
     laptop.configure(&settings(&laptop));
+    laptop.cloud.set(Setting::Firewalls);
     let before = laptop.cloud.account();
 
     let installed = laptop.run(&["install"]).ended_with(0);
@@ -47,14 +80,21 @@ fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     for label in ["dashboard", "instance-0", "instance-1", "instance-2", "backend-0"] {
         line(&text, label);
     }
-    let server = line(&text, "balancer     http").split('/').nth(2).unwrap().to_owned();
-    let server = format!("http://{server}");
+    let server = address(&text);
 
     // Tasks go through all forwarders to one store.
     for number in 0..9 {
         task(&laptop, &server, &["add", &format!("task {number}")]);
     }
     assert_eq!(task(&laptop, &server, &["list"]).matches("task ").count(), 9);
+
+    // The world reaches the balancer's port, and nothing else.
+    assert!(is_reached(&laptop, &machine(&laptop, "balancer"), 5000));
+    for (name, port) in
+        [("instance-0", TRAFFIC_PORT), ("instance-0", CONTROL_PORT), ("backend-0", TRAFFIC_PORT)]
+    {
+        assert!(!is_reached(&laptop, &machine(&laptop, name), port), "{name} at {port}");
+    }
 
     // The bucket holds the program and the secret, no configuration; and everything is in sync.
     let account = laptop.cloud.account();
@@ -65,18 +105,10 @@ fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     laptop.run(&["install"]).ended_with(0);
 
     // Whoever ends an instance behind the balancer's back has it replaced.
-    let machines = laptop.cloud.machines();
-    let victim = machines
-        .iter()
-        .find(|one| one.tags.get("cloudaps:slot").is_some_and(|slot| slot == "instance-1"));
-    laptop.cloud.terminate(&victim.unwrap().id);
+    let victim = machine(&laptop, "instance-1").id;
+    laptop.cloud.terminate(&victim);
     eventually("instance-1 is replaced", || {
-        let machines = laptop.cloud.machines();
-        let mut heirs = machines.into_iter().filter(|one| {
-            one.state == "running"
-                && one.tags.get("cloudaps:slot").is_some_and(|slot| slot == "instance-1")
-        });
-        heirs.next()
+        running(&laptop, "instance-1").filter(|heir| heir.id != victim)
     });
     assert_eq!(task(&laptop, &server, &["list"]).matches("task ").count(), 9);
 
@@ -96,6 +128,16 @@ fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     laptop.run(&["install"]).ended_with(0);
     assert_eq!(others(&laptop), fleet, "nobody else was replaced");
     assert_eq!(task(&laptop, &server, &["list"]).matches("task ").count(), 9);
+
+    // What is asked to stay outlives everything else, and is what the next installation begins with.
+    laptop.run(&["destroy", "--yes", "--keep-data"]).ended_with(0);
+    let mut left = laptop.cloud.account();
+    assert_eq!(left["volumes"].len(), before["volumes"].len() + 1);
+    left.insert("volumes".to_owned(), before["volumes"].clone());
+    assert_eq!(left, before);
+    let again = laptop.run(&["install"]).ended_with(0);
+    assert_eq!(again.outcome(), "Done: 10 added, 0 changed, 0 destroyed.");
+    assert_eq!(task(&laptop, &address(&again.stdout()), &["list"]).matches("task ").count(), 9);
 
     laptop.run(&["destroy", "--yes"]).ended_with(0);
     assert_eq!(laptop.cloud.account(), before);
