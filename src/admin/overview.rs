@@ -53,6 +53,12 @@ pub struct Tally {
     /// How many may exist at once, those on their way and those that are to go included.
     #[serde(default)]
     pub limit: u32,
+    /// The fewest that `/v1/scale` takes; what is desired, where the group cannot be scaled.
+    #[serde(default)]
+    pub smallest: u32,
+    /// The most that it takes.
+    #[serde(default)]
+    pub largest: u32,
 }
 
 /// How many spares are wanted and how many there are.
@@ -84,18 +90,24 @@ impl Overview {
             .to_owned(),
             balancer: facts.balancer,
             admin: facts.admin,
-            instances: Tally::new(status.instances, status.serving(), status.limits.instances),
+            instances: Tally {
+                desired: status.instances,
+                serving: saturated(status.serving()),
+                limit: status.limits.instances,
+                smallest: *status.sizes.instances.start(),
+                largest: *status.sizes.instances.end(),
+            },
             standby: Spares { desired: status.standby, ready: saturated(status.standing_by()) },
-            backend: Tally::new(status.backends, serving_backends(status), status.limits.backends),
+            backend: Tally {
+                desired: status.backends,
+                serving: saturated(serving_backends(status)),
+                limit: status.limits.backends,
+                smallest: *status.sizes.backends.start(),
+                largest: *status.sizes.backends.end(),
+            },
             slots: status.rows.iter().map(|row| Row::new(row, now)).collect(),
             holds: Hold::all(status, now),
         }
-    }
-}
-
-impl Tally {
-    fn new(desired: u32, serving: usize, limit: u32) -> Self {
-        Self { desired, serving: saturated(serving), limit }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What the operator can ask of the controller, and what it refuses.
 
+use std::ops::RangeInclusive;
+
 use tokio::sync::oneshot;
 
 pub use crate::fleet::Order;
 
 use super::Controller;
 use crate::clock;
-use crate::fleet::{Event, Group, GroupSpec, Handover, Operation, Ownership, Slot};
+use crate::fleet::{Event, Group, GroupSpec, Handover, Operation, Ownership, Slot, Spec};
 use crate::provider::Provider;
 
 /// The most instances that `scale` may ask for, as in the configuration.
@@ -81,18 +83,14 @@ impl<P: Provider> Controller<P> {
     }
 
     fn scale(&mut self, group: Group, size: u32) -> Result<(), Refusal> {
-        self.refuse_unless_owned()?;
-        let spec = match group {
-            Group::Instances if size > INSTANCES_MAX => return Err(Refusal::Size(size)),
-            Group::Instances => &mut self.spec.instances,
-            Group::Backend => {
-                refuse_unless_shared(&self.spec.backend)?;
-                if !(1..=BACKENDS_MAX).contains(&size) {
-                    return Err(Refusal::Backends(size));
-                }
-                &mut self.spec.backend
-            }
+        let sizes = sizes(&self.spec, group)?;
+        let (spec, refusal) = match group {
+            Group::Instances => (&mut self.spec.instances, Refusal::Size(size)),
+            Group::Backend => (&mut self.spec.backend, Refusal::Backends(size)),
         };
+        if !sizes.contains(&size) {
+            return Err(refusal);
+        }
         self.outdated = true;
         let was = std::mem::replace(&mut spec.size, size);
         tracing::info!("scaled {} from {was} to {size}", group.name());
@@ -101,7 +99,7 @@ impl<P: Provider> Controller<P> {
 
     fn order(&mut self, slot: Slot, order: Order) -> Result<(), Refusal> {
         if order == Order::Replace {
-            self.refuse_unless_owned()?;
+            refuse_unless_owned(&self.spec)?;
         }
         let slots = self.fleet.iter().filter(|tracked| tracked.phase.fills_slot());
         let slots: Vec<Slot> = slots.map(|tracked| tracked.instance.slot).collect();
@@ -148,12 +146,21 @@ impl<P: Provider> Controller<P> {
         self.leaves = true;
         Ok(())
     }
+}
 
-    fn refuse_unless_owned(&self) -> Result<(), Refusal> {
-        match self.spec.group(Group::Instances).ownership {
-            Ownership::Owned => Ok(()),
-            Ownership::Foreign => Err(Refusal::Foreign),
-        }
+/// How many of a group the operator may ask for, or why there cannot be another number of them.
+pub(super) fn sizes(spec: &Spec, group: Group) -> Result<RangeInclusive<u32>, Refusal> {
+    refuse_unless_owned(spec)?;
+    match group {
+        Group::Instances => Ok(0..=INSTANCES_MAX),
+        Group::Backend => refuse_unless_shared(&spec.backend).map(|()| 1..=BACKENDS_MAX),
+    }
+}
+
+const fn refuse_unless_owned(spec: &Spec) -> Result<(), Refusal> {
+    match spec.instances.ownership {
+        Ownership::Owned => Ok(()),
+        Ownership::Foreign => Err(Refusal::Foreign),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::command::sizes;
 use super::probers::Probers;
 use super::pulse::Pulse;
 use super::roster::Roster;
@@ -32,6 +34,8 @@ pub struct Status {
     pub backends: u32,
     /// How many of each may exist at once.
     pub limits: Limits,
+    /// How many of each the operator may ask for.
+    pub sizes: Sizes,
     /// One row per instance, and one per slot that is empty, in the order of the slots.
     pub rows: Vec<Row>,
     /// What is waited for.
@@ -47,6 +51,25 @@ pub struct Limits {
     pub instances: u32,
     /// Backends.
     pub backends: u32,
+}
+
+/// To how many a group can be scaled: to no other number than it has, if it cannot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Instances.
+    pub instances: RangeInclusive<u32>,
+    /// Backends.
+    pub backends: RangeInclusive<u32>,
+}
+
+impl Sizes {
+    fn new(spec: &Spec) -> Self {
+        let of = |group| {
+            let size = spec.group(group).size;
+            sizes(spec, group).unwrap_or(size..=size)
+        };
+        Self { instances: of(Group::Instances), backends: of(Group::Backend) }
+    }
 }
 
 /// One line of the fleet's table.
@@ -99,6 +122,7 @@ impl Status {
             standby: spec.instances.slots() - spec.instances.size,
             backends: spec.backend.size,
             limits: Limits { instances: spec.instances.limit(), backends: spec.backend.limit() },
+            sizes: Sizes::new(spec),
             rows: board.rows(spec),
             holds: holds.to_vec(),
             slow_probes: None,

@@ -109,6 +109,41 @@ async fn a_wrong_token_is_refused_and_the_right_one_scales_the_fleet() {
     browser.close().await;
 }
 
+/// A backend of the user's own of which several may run.
+const SHARED: &str = r#"[backend]
+command = ["python3", "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
+health = "/"
+data = "shared"
+"#;
+
+/// The page asks what to scale.
+const HAS_CHOICE: &str = "!document.querySelector('#group').hidden";
+
+#[tokio::test]
+async fn backends_are_scaled_where_they_share_their_data_and_only_there() {
+    let (alone, shared) = (Place::new(), Place::new());
+    let config = shared.write("cloudaps.toml", SHARED);
+    let system = System::up_with(&shared, &["-c", config.to_str().unwrap()]);
+    let Some(browser) = open(&system).await else { return };
+    browser.await_that("a choice", HAS_CHOICE).await;
+    browser.press("#group option[value=backends]").await;
+    browser.await_that("one backend", "document.querySelector('#size').value === '1'").await;
+    browser.press("#more").await;
+    browser.press("#scale").await;
+    sign_in(&browser, &token(&shared)).await;
+    browser.await_that("asked", "document.querySelector('#confirm').open").await;
+    browser.press("#confirm-yes").await;
+    system.await_status("two backends", |status| status.backend.serving == 2);
+    assert_eq!(system.status().instances.desired, 3);
+    browser.close().await;
+
+    let system = System::up(&alone);
+    let Some(browser) = open(&system).await else { return };
+    browser.await_that("three slots that serve", &format!("{SERVING} === 3")).await;
+    assert_eq!(browser.ask(HAS_CHOICE).await, false);
+    browser.close().await;
+}
+
 #[tokio::test]
 async fn it_is_paused_and_resumed_and_an_instance_is_replaced_from_the_page() {
     let place = Place::new();

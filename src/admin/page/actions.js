@@ -10,11 +10,17 @@ const NOTE_MS = 6000;
 
 /** What each action sends. */
 const ORDERS = {
-  scale: (_, size) => order("/v1/scale", { instances: size }),
+  scale: (group, _, size) => order("/v1/scale", { [group]: size }),
   drain: (slot) => order(`/v1/slots/${slot}/drain`),
   replace: (slot) => order(`/v1/slots/${slot}/replace`),
   pause: () => order("/v1/pause"),
   resume: () => order("/v1/resume"),
+};
+
+/** What of the status tells of each group that can be scaled. */
+const TALLIES = {
+  instances: (status) => status.instances,
+  backends: (status) => status.backend,
 };
 
 /** Those after which something is missing, at least for a while. */
@@ -35,6 +41,7 @@ export function startActions() {
   }
   byId("fewer").addEventListener("click", () => byId("size").stepDown());
   byId("more").addEventListener("click", () => byId("size").stepUp());
+  byId("group").addEventListener("change", show);
   byId("controls").addEventListener("submit", askForSize);
   byId("pause").addEventListener("click", () => ask(isPaused() ? "resume" : "pause"));
   watch(["status"], show);
@@ -47,24 +54,36 @@ function show() {
   setText(byId("pause"), isPaused() ? words().resume : words().pause);
   setAttribute(byId("pause"), "class", isPaused() ? "main" : null);
   if (known.status === null) return;
-  const { instances, ownership, operation } = known.status;
+  const { backend, ownership, operation } = known.status;
   setAttribute(
     byId("controls"),
     "hidden",
     ownership === "foreign" || operation === "stopping" ? "" : null,
   );
+  const hasChoice = backend.smallest < backend.largest;
+  setAttribute(byId("group"), "hidden", hasChoice ? null : "");
+  setAttribute(byId("only-group"), "hidden", hasChoice ? "" : null);
+  showSize(byId("group").value);
+}
+
+function showSize(group) {
+  const { desired, smallest, largest } = TALLIES[group](known.status);
   const size = byId("size");
-  // What somebody has typed stays until the fleet itself has another size.
-  if (size.dataset.desired !== String(instances.desired)) {
-    size.dataset.desired = instances.desired;
-    size.value = instances.desired;
+  setAttribute(size, "min", smallest);
+  setAttribute(size, "max", largest);
+  // What somebody has typed stays until the group itself has another size.
+  const shown = `${group} ${desired}`;
+  if (size.dataset.shown !== shown) {
+    size.dataset.shown = shown;
+    size.value = desired;
   }
 }
 
 function askForSize(event) {
   event.preventDefault();
-  const [from, to] = [known.status.instances.desired, byId("size").valueAsNumber];
-  if (from !== to) ask("scale", from, to);
+  const group = byId("group").value;
+  const [from, to] = [TALLIES[group](known.status).desired, byId("size").valueAsNumber];
+  if (from !== to) ask("scale", group, from, to);
 }
 
 /** Asks whether to do it; before that, who it is. */

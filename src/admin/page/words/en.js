@@ -94,6 +94,9 @@ export default {
     return parts.join(" · ");
   },
   instances: "Instances",
+  backends: "Backends",
+  group: "What to scale",
+  howMany: "How many",
   fewer: "One fewer",
   more: "One more",
   scale: "Scale",
@@ -201,8 +204,8 @@ export default {
     `CloudAPS ${status.version} · provider ${status.ownership === "foreign" ? "static" : "owns its machines"}`,
 
   confirm: {
-    scale: (from, to) => ({
-      title: `Scale from ${from} to ${to} instances?`,
+    scale: (group, from, to) => ({
+      title: `Scale from ${from} to ${to} ${group}?`,
       text:
         to < from
           ? "Those with the highest numbers are drained, then ended."

@@ -93,6 +93,9 @@ export default {
     return parts.join(" · ");
   },
   instances: "Instâncias",
+  backends: "Backends",
+  group: "O que escalar",
+  howMany: "Quantidade",
   fewer: "Uma a menos",
   more: "Uma a mais",
   scale: "Escalar",
@@ -199,12 +202,12 @@ export default {
     `CloudAPS ${status.version} · provedor ${status.ownership === "foreign" ? "estático" : "dono das máquinas"}`,
 
   confirm: {
-    scale: (from, to) => ({
-      title: `Escalar de ${from} para ${to} instâncias?`,
+    scale: (group, from, to) => ({
+      title: `Escalar de ${from} para ${to} ${group === "backends" ? "backends" : "instâncias"}?`,
       text:
         to < from
-          ? "As de número mais alto são esvaziadas e depois encerradas."
-          : "As novas recebem tráfego quando passam nas verificações.",
+          ? "Primeiro são esvaziadas e depois encerradas as vagas de número mais alto."
+          : "O que é novo recebe tráfego quando passa nas verificações.",
       yes: "Escalar",
     }),
     drain: (slot) => ({
