@@ -171,9 +171,18 @@ impl Victim {
         Ok(unless_absent(pidfd_send_signal(&self.pidfd, signal)).map(drop)?)
     }
 
-    /// Does something to each socket that it listens on. A copy of such a socket keeps the port
-    /// open after the process's own end, so none is kept longer than that takes.
+    /// Does something to each socket that it listens on.
     fn for_each_listener(&self, act: impl Fn(&Socket) -> io::Result<()>) -> io::Result<()> {
+        match self.visit_listeners(act) {
+            // It has ended meanwhile, of what was done to the first one perhaps: there are no more.
+            Err(error) if is_absence(&error) => Ok(()),
+            visited => visited,
+        }
+    }
+
+    /// A copy of such a socket keeps the port open after the process's own end, so none is kept
+    /// longer than that takes.
+    fn visit_listeners(&self, act: impl Fn(&Socket) -> io::Result<()>) -> io::Result<()> {
         let folder = PathBuf::from(format!("/proc/{}/fd", self.pid()));
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -196,6 +205,12 @@ impl Victim {
         }
         Ok(())
     }
+}
+
+/// Whether that is how the kernel says that a process is no more.
+fn is_absence(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
 }
 
 #[cfg(test)]

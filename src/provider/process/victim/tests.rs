@@ -115,3 +115,16 @@ fn records_that_are_being_written_or_cannot_be_read_are_left_as_they_are() {
     names.sort();
     assert_eq!(names, ["half.json.tmp", "instance-1-2-3.json", "torn.json"]);
 }
+
+#[test]
+fn one_that_ends_while_its_sockets_are_looked_at_has_no_more_of_them() {
+    let (mut sleeper, pid) = Sleeper::start();
+    let place = Place::with_record(pid, |_| {});
+    let [victim] = <[Victim; 1]>::try_from(place.alive()).unwrap();
+    sleeper.0.kill().unwrap();
+    until("it has ended", || !victim.is_alive().unwrap());
+    victim.refuse().unwrap();
+    // Nor when nothing of it is left.
+    sleeper.0.wait().unwrap();
+    victim.refuse().unwrap();
+}
