@@ -7,8 +7,8 @@ use crate::cloud::{Fault, Setting};
 use crate::interrupted::{DESTROY, INSTALL, WAITING, with_everything};
 use crate::laptop::{Laptop, STUB, shape};
 
-/// Each of these calls is throttled once, and then done without an answer once; what is made is seen
-/// late.
+/// Each of these calls is throttled once, and then done without an answer once. What is made is
+/// seen late.
 fn trouble(laptop: &Laptop, actions: &[&str]) {
     for action in actions.iter().collect::<BTreeSet<_>>() {
         let (code, status) = throttling(action);

@@ -129,7 +129,7 @@ fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     assert_eq!(others(&laptop), fleet, "nobody else was replaced");
     assert_eq!(task(&laptop, &server, &["list"]).matches("task ").count(), 9);
 
-    // What is asked to stay outlives everything else, and is what the next installation begins with.
+    // What is asked to stay outlives everything else; the next installation begins with it.
     laptop.run(&["destroy", "--yes", "--keep-data"]).ended_with(0);
     let mut left = laptop.cloud.account();
     assert_eq!(left["volumes"].len(), before["volumes"].len() + 1);
