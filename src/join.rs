@@ -25,11 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot::{
     BOOT_TOKEN_VARIABLE, CONTROL_TOKEN_VARIABLE, Claim, INSTANCE_VARIABLE, STORE_VARIABLE,
+    TRACE_HEADERS_VARIABLE,
 };
 use crate::cli::{JoinArgs, Misuse};
 use crate::state_dir::replace_file;
 
-/// Bytes that a claim may have: a name, a token, and the address of a database.
+/// Bytes that a claim may have: a name, a token, the address of a database, a collector's headers.
 const CLAIM_MAX: usize = 8 * 1024;
 
 /// The shortest boot token: shorter is a guessable word.
@@ -57,8 +58,9 @@ pub fn run(args: &JoinArgs) -> anyhow::Result<ExitCode> {
     command.args(words).env_remove(BOOT_TOKEN_VARIABLE);
     command.env(INSTANCE_VARIABLE, &claim.instance);
     command.env(CONTROL_TOKEN_VARIABLE, &claim.control_token);
-    if let Some(store) = &claim.store {
-        command.env(STORE_VARIABLE, store);
+    let secrets = [(STORE_VARIABLE, &claim.store), (TRACE_HEADERS_VARIABLE, &claim.trace_headers)];
+    for (name, value) in secrets {
+        command.envs(value.as_ref().map(|value| (name, value)));
     }
     Err(anyhow!(command.exec()).context(format!("cannot run {program}")))
 }

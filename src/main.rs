@@ -107,7 +107,7 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 /// Forwards with the settings of the file's `[proxy]` and `[traces]`.
 fn forward(args: &ForwardArgs) -> anyhow::Result<ExitCode> {
     let file = File::read_or_default(args.config.as_deref());
-    let file = file.and_then(|file| file.traced_to(args.traces_endpoint.as_deref()));
+    let file = file.and_then(|file| file.traced_to(&args.traces));
     let file = file.map_err(|error| Misuse(error.to_string()))?;
     forwarder::run(args, &file.proxy.settings(Forwarding::Append), file.traces.settings())
 }

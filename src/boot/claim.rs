@@ -29,6 +29,12 @@ pub struct Claim {
     /// Where a task service keeps its tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
+    /// What a forwarder says to its collector of traces besides, as [`TRACE_HEADERS_VARIABLE`] has
+    /// it.
+    ///
+    /// [`TRACE_HEADERS_VARIABLE`]: super::TRACE_HEADERS_VARIABLE
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_headers: Option<String>,
 }
 
 impl BootToken {
@@ -83,8 +89,10 @@ mod tests {
         let token = BootToken::of("secret", "launch");
         assert!(!format!("{token:?}").contains(token.as_str()));
         let store = Some("postgres://me:pass@db/x".to_owned());
-        let claim = Claim { instance: "i-1".into(), control_token: "c0ntrol".into(), store };
-        let shown = format!("{claim:?}");
-        assert!(shown.contains("i-1") && !shown.contains("c0ntrol") && !shown.contains("pass"));
+        let (instance, control_token) = ("i-1".to_owned(), "c0ntrol".to_owned());
+        let trace_headers = Some("key=k3y".to_owned());
+        let shown = format!("{:?}", Claim { instance, control_token, store, trace_headers });
+        assert!(shown.contains("i-1"), "{shown}");
+        assert!(!["c0ntrol", "pass", "k3y"].iter().any(|secret| shown.contains(secret)), "{shown}");
     }
 }

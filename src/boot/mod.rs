@@ -24,6 +24,9 @@ pub const INSTANCE_HEADER: &str = "cloudaps-instance";
 pub const CONTROL_TOKEN_VARIABLE: &str = "CLOUDAPS_CONTROL_TOKEN";
 /// The environment variable that tells a task service its database.
 pub const STORE_VARIABLE: &str = "CLOUDAPS_STORE";
+/// The environment variable that tells a forwarder what to say to its collector of traces besides,
+/// as OpenTelemetry has it.
+pub const TRACE_HEADERS_VARIABLE: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 /// The environment variable with the token of a machine that has not been claimed yet.
 pub const BOOT_TOKEN_VARIABLE: &str = "CLOUDAPS_BOOT_TOKEN";
 

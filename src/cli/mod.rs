@@ -154,10 +154,9 @@ pub struct UpArgs {
     /// How many more to keep ready without traffic, to step in when one fails [default: 0].
     #[arg(long, value_name = "K")]
     pub standby: Option<u32>,
-    /// Tell the traces of requests to this collector, by OTLP over HTTP, such as
-    /// http://127.0.0.1:4318 [default: none].
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub traces_endpoint: Option<String>,
+    /// Whom to tell the traces of requests.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Let `cloudaps chaos` break the controller itself: lose its listings and fail its launches.
     /// Whoever has the admin token can then do that. Never where anybody depends on the service.
     #[arg(long)]
@@ -262,6 +261,24 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
+/// Where the traces of requests go.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TracesArgs {
+    /// Tell the traces of requests to this collector, by OTLP over HTTP, such as
+    /// http://127.0.0.1:4318 [default: none].
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub traces_endpoint: Option<String>,
+    /// What each export says besides, such as `x-api-key=KEY`, with `%20` for a space. A secret
+    /// rather belongs into the variable: everybody can read a program's flags.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        hide_env_values = true,
+        value_name = "NAME=VALUE,…"
+    )]
+    pub traces_headers: Option<String>,
+}
+
 /// `cloudaps forward`.
 #[derive(Debug, Args)]
 pub struct ForwardArgs {
@@ -286,10 +303,9 @@ pub struct ForwardArgs {
     /// What a line of the access log looks like.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub access_log_format: LogFormatKind,
-    /// Tell the traces of requests to this collector, by OTLP over HTTP, such as
-    /// http://127.0.0.1:4318 [default: none].
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub traces_endpoint: Option<String>,
+    /// Whom to tell the traces of requests.
+    #[command(flatten)]
+    pub traces: TracesArgs,
     /// Threads that carry traffic [default: one per core].
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,

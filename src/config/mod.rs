@@ -25,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{ProviderKind, UpArgs};
+use crate::cli::{ProviderKind, TracesArgs, UpArgs};
 use crate::controller::{Cadence, Listing, PathChecks};
 use crate::fleet::{GroupSpec, Handover, Operation, Ownership, Spec, Thresholds};
 use crate::http1::Forwarding;
@@ -212,7 +212,7 @@ impl File {
         if !args.endpoints.is_empty() {
             self.endpoints = args.endpoints.iter().cloned().map(Server::from).collect();
         }
-        self = self.traced_to(args.traces_endpoint.as_deref())?;
+        self = self.traced_to(&args.traces)?;
         let refusal = |flag| move |refusal| Error::Together(format!("{flag}: {refusal}"));
         if let Some(instances) = args.instances {
             let checked = Count::checked(instances.into());
@@ -225,15 +225,20 @@ impl File {
         Ok(self)
     }
 
-    /// The file with another collector of traces, if one was named.
+    /// The file with another collector of traces, and other headers for it, if they were named.
     ///
     /// # Errors
-    /// It is none.
-    pub fn traced_to(mut self, endpoint: Option<&str>) -> Result<Self, Error> {
+    /// They are none.
+    pub fn traced_to(mut self, args: &TracesArgs) -> Result<Self, Error> {
         // A variable that is empty counts as none, as OpenTelemetry has it.
-        if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
+        let named = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(endpoint) = named(&args.traces_endpoint) {
             let refusal = |refusal| Error::Together(format!("--traces-endpoint: {refusal}"));
             self.traces.endpoint = Some(endpoint.parse().map_err(refusal)?);
+        }
+        if let Some(headers) = named(&args.traces_headers) {
+            let refusal = |refusal| Error::Together(format!("--traces-headers: {refusal}"));
+            self.traces.headers = headers.parse().map_err(refusal)?;
         }
         Ok(self)
     }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -54,6 +56,12 @@ impl Default for Traces {
 }
 
 impl Traces {
+    /// The same for who may be read by others; none if there is no collector.
+    pub(super) fn without_headers(&self) -> Option<Self> {
+        self.endpoint.as_ref()?;
+        Some(Self { headers: Headers::default(), ..self.clone() })
+    }
+
     /// What the engine is told, if there is a collector.
     #[must_use]
     pub fn settings(&self) -> Option<TraceSettings> {
@@ -74,13 +82,47 @@ impl Headers {
         self.0.is_empty()
     }
 
+    fn checked(headers: BTreeMap<String, String>) -> Result<Self, String> {
+        for (name, value) in &headers {
+            header(name, value)?;
+        }
+        Ok(Self(headers))
+    }
+
     /// Puts something else in the place of what may be secret.
     pub(super) fn hide(&mut self) {
         self.0.values_mut().for_each(|value| HIDDEN.clone_into(value));
     }
 
+    /// As [`Self::from_str`] reads them; none if there are none.
+    pub(super) fn to_variable(&self) -> Option<String> {
+        let value = |value| utf8_percent_encode(value, NON_ALPHANUMERIC);
+        let pairs: Vec<String> =
+            self.0.iter().map(|(name, text)| format!("{name}={}", value(text))).collect();
+        (!pairs.is_empty()).then(|| pairs.join(","))
+    }
+
     fn to_map(&self) -> HeaderMap {
         self.0.iter().filter_map(|(name, value)| header(name, value).ok()).collect()
+    }
+}
+
+impl FromStr for Headers {
+    type Err = String;
+
+    /// As OpenTelemetry has its variable: `NAME=VALUE,…`, and values with `%XX` in them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| {
+            // What is not shown may be a secret.
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or("one of them has no `=`: allowed are such as x-api-key=KEY")?;
+            let value = percent_decode_str(value.trim()).decode_utf8();
+            let value = value.map_err(|_| format!("the value of `{}` is no text", name.trim()))?;
+            Ok((name.trim().to_owned(), value.into_owned()))
+        };
+        Self::checked(pairs.map(pair).collect::<Result<_, String>>()?)
     }
 }
 
@@ -108,10 +150,7 @@ fn shown_endpoint<S: Serializer>(
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
-        for (name, value) in &headers {
-            header(name, value).map_err(D::Error::custom)?;
-        }
-        Ok(Self(headers))
+        Self::checked(headers).map_err(D::Error::custom)
     }
 }
 
@@ -144,6 +183,8 @@ impl Visitor<'_> for RatioVisitor {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::cli::TracesArgs;
     use crate::config::File;
 
     fn read(traces: &str) -> Result<File, String> {
@@ -162,12 +203,42 @@ mod tests {
     #[test]
     fn a_flag_goes_before_the_file_unless_it_is_an_empty_variable() {
         let file = || read("endpoint = \"http://a:1\"").unwrap();
-        let told = |flag| file().traced_to(flag).map(|file| file.traces.endpoint.unwrap());
+        let told = |flag: Option<&str>| {
+            let args =
+                TracesArgs { traces_endpoint: flag.map(str::to_owned), ..TracesArgs::default() };
+            file().traced_to(&args).map(|file| file.traces.endpoint.unwrap())
+        };
         assert_eq!(told(None).unwrap().to_string(), "http://a:1");
         assert_eq!(told(Some("")).unwrap().to_string(), "http://a:1");
         assert_eq!(told(Some("https://b:2")).unwrap().to_string(), "https://b:2");
         let refused = told(Some("b:2")).unwrap_err().to_string();
         assert!(refused.contains("--traces-endpoint") && refused.contains("`b:2`"), "{refused}");
+    }
+
+    #[test]
+    fn headers_are_read_as_other_exporters_read_them_and_written_so_that_they_can_be() {
+        let told = |text: &str| {
+            let args =
+                TracesArgs { traces_headers: Some(text.to_owned()), ..TracesArgs::default() };
+            let file = read("headers = { a = \"1\" }").unwrap();
+            file.traced_to(&args).map(|file| file.traces.headers).map_err(|error| error.to_string())
+        };
+        let pairs = |headers: &[(&str, &str)]| {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            Headers(headers.iter().map(owned).collect())
+        };
+        assert_eq!(told(""), Ok(pairs(&[("a", "1")])), "those of the file");
+        let wanted = pairs(&[("authorization", "Bearer a=b, c"), ("x-api-key", "k")]);
+        let variable = " authorization=Bearer%20a=b%2C%20c , x-api-key=k,";
+        assert_eq!(told(variable), Ok(wanted.clone()));
+        assert_eq!(told(&wanted.to_variable().unwrap()), Ok(wanted));
+        assert_eq!(Headers::default().to_variable(), None);
+        for (text, words) in [("s3cret", "no `=`"), ("a b=c", "`a b`"), ("a=%FF", "`a` is no text")]
+        {
+            let refusal = told(text).unwrap_err();
+            assert!(refusal.contains("--traces-headers") && refusal.contains(words), "{refusal}");
+            assert!(!refusal.contains("s3cret"), "{refusal}");
+        }
     }
 
     #[test]

@@ -78,6 +78,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
@@ -107,6 +108,9 @@ const DONE: &str = "CLOUDAPS_TEST_DONE";
 
 /// Where the API is, for whoever is in the cloud.
 const INSIDE: &str = "http://203.0.113.1";
+
+/// Where the balancer's host is, for whoever is in its VPC.
+pub(crate) const BALANCER: Ipv4Addr = Ipv4Addr::new(172, 31, 255, 10);
 
 /// A host that is there from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,6 +84,7 @@ async fn open() -> Provider {
         },
         backend: None,
         control_token,
+        trace_headers: None,
     };
     Provider::open(config).await.unwrap()
 }

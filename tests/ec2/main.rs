@@ -6,6 +6,9 @@
 
 #[path = "../cloud/mod.rs"]
 mod cloud;
+#[path = "../support/collector.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
+mod collector;
 #[path = "../support/contract.rs"]
 mod contract;
 #[path = "../up/system.rs"]
@@ -23,3 +26,4 @@ mod healing;
 mod late;
 mod shortage;
 mod spot;
+mod traces;

@@ -26,6 +26,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) fn cloudaps() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudaps"));
     command.stdin(Stdio::null()).env_remove("OTEL_EXPORTER_OTLP_ENDPOINT");
+    command.env_remove("OTEL_EXPORTER_OTLP_HEADERS");
     command.env_remove("CLOUDAPS_LOG").env("CLOUDAPS_LOG_FORMAT", "text");
     command
 }

@@ -5,6 +5,8 @@ mod provider;
 
 use super::ec2::{Artifact, Ec2};
 use super::file::{Backend, Data, File, ProviderName};
+use super::proxy::Proxy;
+use super::traces::Traces;
 use super::{Error, backend};
 use crate::boot::{Duty, Notices};
 use crate::tasks::StoreUrl;
@@ -20,6 +22,8 @@ pub struct Machines {
     pub instances: Duty,
     /// What a backend does and where it keeps its data, if there is one.
     pub backend: Option<(Duty, Kept)>,
+    /// What forwarders say to their collector of traces besides; may be a secret.
+    pub trace_headers: Option<String>,
 }
 
 /// Where a backend keeps its data.
@@ -69,17 +73,22 @@ pub(super) fn machines(file: &File) -> Result<Machines, Error> {
         Some(command) => (Duty::Command(command.0.clone()), None),
         None => (forward(file)?, Some(behind(&file.backend)?)),
     };
-    Ok(Machines { ec2: file.ec2.clone(), artifact, instances, backend })
+    let trace_headers = file.traces.headers.to_variable();
+    Ok(Machines { ec2: file.ec2.clone(), artifact, instances, backend, trace_headers })
 }
 
-/// A forwarder has the same settings of the data plane as the balancer, as one on this machine has.
+/// A forwarder has the same settings of the data plane as the balancer, as one on this machine has,
+/// but for what is secret of them: it is told that when it is claimed.
 fn forward(file: &File) -> Result<Duty, Error> {
     #[derive(serde::Serialize)]
     struct Sent<'a> {
-        proxy: &'a super::proxy::Proxy,
+        proxy: &'a Proxy,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        traces: Option<Traces>,
     }
-    let settings = toml::to_string(&Sent { proxy: &file.proxy });
-    let settings = settings.map_err(|error| Error::Together(format!("`[proxy]`: {error}")))?;
+    let sent = Sent { proxy: &file.proxy, traces: file.traces.without_headers() };
+    let refusal = |error| Error::Together(format!("`[proxy]` or `[traces]`: {error}"));
+    let settings = toml::to_string(&sent).map_err(refusal)?;
     let notices = if file.ec2.spot { Notices::Watched } else { Notices::None };
     Ok(Duty::Forward { threads: file.instance.threads.to_u32(), settings, notices })
 }
@@ -156,9 +165,23 @@ mod tests {
             settings.starts_with("[proxy]\n") && settings.contains("retries = 7"),
             "{settings}"
         );
+        assert!(!settings.contains("traces"), "{settings}");
         assert_eq!(notices, Notices::None);
         let file: File = toml::from_str(&settings).unwrap();
         assert!(file.effective().contains("retries = 7"));
+    }
+
+    #[test]
+    fn a_forwarder_is_sent_its_collector_without_what_may_be_secret() {
+        let traces = "[traces]\nendpoint = \"http://10.0.0.9:4318\"\nsampling = 0.5\n";
+        let found = machines(&format!("{traces}headers = {{ x-key = \"s3cret\" }}\n"));
+        let Duty::Forward { settings, .. } = found.instances else { panic!() };
+        let file: File = toml::from_str(&settings).unwrap();
+        let told = file.traces.settings().unwrap();
+        assert_eq!(told.endpoint.to_string(), "http://10.0.0.9:4318");
+        assert!(!settings.contains("s3cret"), "{settings}");
+        assert_eq!(found.trace_headers.as_deref(), Some("x-key=s3cret"));
+        assert_eq!(machines(traces).trace_headers, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ impl Machines {
     /// The provider's settings. `control_token` is the state directory's.
     #[must_use]
     pub fn provider(&self, control_token: Token) -> Config {
-        let Self { ec2, artifact, instances, backend } = self;
+        let Self { ec2, artifact, instances, backend, trace_headers } = self;
         let groups = &ec2.security_groups;
         let backend = backend.as_ref().map(|(duty, kept)| Backend {
             member: Member { duty: duty.clone(), security_groups: texts(&groups.backend) },
@@ -29,6 +29,7 @@ impl Machines {
             instances: Member { duty: instances.clone(), security_groups },
             backend,
             control_token,
+            trace_headers: trace_headers.clone(),
         }
     }
 }

@@ -64,6 +64,9 @@ pub struct Config {
     /// What machines are claimed with, and what forwarders want to see afterwards. Those that run
     /// were given it by the controller before us, so it has to be the state directory's.
     pub control_token: Token,
+    /// What forwarders say to their collector of traces besides, as OpenTelemetry's variable has
+    /// it.
+    pub trace_headers: Option<String>,
 }
 
 /// Where the program is fetched from.

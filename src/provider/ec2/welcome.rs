@@ -108,7 +108,10 @@ impl Shared {
             (Duty::Forward { .. } | Duty::Command(_), _) => None,
         });
         let control_token = self.config.control_token.as_str().to_owned();
-        Claim { instance: instance.id.to_string(), control_token, store }
+        let forwards = instance.slot.group == Group::Instances
+            && matches!(self.config.instances.duty, Duty::Forward { .. });
+        let trace_headers = self.config.trace_headers.clone().filter(|_| forwards);
+        Claim { instance: instance.id.to_string(), control_token, store, trace_headers }
     }
 
     fn is_expected(&self, id: &InstanceId) -> bool {

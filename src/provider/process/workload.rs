@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(args.to, to.map(|at| format!("http://{at}")));
         assert_eq!(args.threads, Some(1));
         assert_eq!(args.config, Some("a b.toml".into()));
-        assert_eq!(args.traces_endpoint, Some(collector));
+        assert_eq!(args.traces.traces_endpoint, Some(collector));
     }
 
     #[test]
