@@ -19,6 +19,9 @@ fn break_under_load(fleet: &Fleet, system: &System, slot: &str, fault: impl Fn(&
     await_successor(system, slot, &victim);
     load.await_answers(SOME);
     load.stop().assert_nothing_lost();
+    // For whoever asks with `--no-capture` how long each step took.
+    let told = fleet.place.operate(&["incidents", "--last", "1"]);
+    println!("{}", String::from_utf8_lossy(&told.stdout));
 }
 
 #[test]

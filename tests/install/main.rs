@@ -9,6 +9,7 @@ mod cloud;
 mod drift;
 mod interrupted;
 mod laptop;
+mod own;
 mod plan;
 mod refusals;
 mod trouble;

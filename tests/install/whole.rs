@@ -25,7 +25,7 @@ fn settings(laptop: &Laptop) -> String {
 }
 
 /// Runs the task client on the laptop.
-fn task(laptop: &Laptop, server: &str, words: &[&str]) -> String {
+pub(crate) fn task(laptop: &Laptop, server: &str, words: &[&str]) -> String {
     let mut command = laptop.cloud.command(Host::Laptop, env!("CARGO_BIN_EXE_cloudaps"));
     let output = command.arg("task").args(["--server", server]).args(words).output().unwrap();
     assert!(output.status.success(), "{words:?}: {output:?}");
@@ -38,7 +38,7 @@ fn line<'a>(text: &'a str, begin: &str) -> &'a str {
 }
 
 /// Where the installation said that the balancer is.
-fn address(text: &str) -> String {
+pub(crate) fn address(text: &str) -> String {
     let host = line(text, "balancer     http").split('/').nth(2).unwrap();
     format!("http://{host}")
 }
