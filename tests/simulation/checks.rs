@@ -122,9 +122,14 @@ impl World {
     /// Whether a forwarder that has requests would still send some there, or waits for an answer.
     fn is_relayed_to(&self, of: &Controller, backend: &Instance) -> bool {
         let Some(address) = backend.address.as_ref().and_then(Address::ip) else { return false };
+        // Who was found dead in this turn loses its requests in this turn: nobody waits for them.
+        let is_dead = |id: &InstanceId| match of.fleet.get(id).map(|tracked| &tracked.phase) {
+            Some(Phase::Condemned(reason)) => reason.is_death(),
+            _ => false,
+        };
         let has_traffic = |id: &InstanceId| {
             let flow = of.traffic.flows.get(id);
-            flow.is_some_and(|flow| flow.standing != Standing::Lost)
+            flow.is_some_and(|flow| flow.standing != Standing::Lost) && !is_dead(id)
         };
         self.cloud.machines.values().any(|machine| {
             let relays = machine.is_forwarder() && machine.answers(self.now);
