@@ -118,7 +118,11 @@ impl Fleet {
     /// none, and one that is dead or being ended has none that anybody waits for.
     pub(super) fn is_relayed_to(&self, backend: &Tracked) -> bool {
         let Some(address) = backend.ip().filter(|_| backend.is_backend()) else { return false };
-        self.members(Group::Instances).any(|of| of.relays() && of.relays.reach(address))
+        let reaches = |of: &Tracked| {
+            let unconfirmed = of.repointing.unconfirmed();
+            of.relays.reach(address) || unconfirmed.is_some_and(|to| to.serving.contains(&address))
+        };
+        self.members(Group::Instances).any(|of| of.relays() && reaches(of))
     }
 }
 

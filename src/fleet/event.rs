@@ -81,7 +81,7 @@ impl Fleet {
             Event::Suspected(id) => self.suspected(&id, now),
             Event::Drained(id) => self.step(&id, Step::Quiet, now),
             Event::Terminated(id, result) => self.terminated(&id, &result, spec, now),
-            Event::Repointed(id, to, result) => self.repointed(&id, &to, result.is_ok()),
+            Event::Repointed(id, to, result) => self.repointed(&id, to, result.is_ok()),
             Event::Ordered(slot, order) => self.ordered(slot, order, spec, now),
             Event::Resumed => self.resumed(spec, now),
         }
@@ -253,7 +253,7 @@ impl Fleet {
                 self.journal.push(Change::Backends(id.clone(), probe.relays.to.clone()));
             }
             tracked.relays = probe.relays;
-            if tracked.repointing == Repointing::Failed {
+            if matches!(tracked.repointing, Repointing::Failed(_)) {
                 tracked.repointing = Repointing::Idle;
             }
         }
@@ -348,17 +348,17 @@ impl Fleet {
         }
     }
 
-    fn repointed(&mut self, id: &InstanceId, to: &Backends, taken: bool) {
+    fn repointed(&mut self, id: &InstanceId, to: Arc<Backends>, taken: bool) {
         let Some(tracked) = self.tracked.get_mut(id) else { return };
         if taken {
             if tracked.relays.to.serving != to.serving {
-                self.journal.push(Change::Backends(id.clone(), to.clone()));
+                self.journal.push(Change::Backends(id.clone(), Backends::clone(&to)));
             }
             // Until a probe says otherwise.
-            tracked.relays.take(to.clone());
+            tracked.relays.take(Backends::clone(&to));
             tracked.repointing = Repointing::Idle;
         } else {
-            tracked.repointing = Repointing::Failed;
+            tracked.repointing = Repointing::Failed(to);
         }
     }
 

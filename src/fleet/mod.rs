@@ -17,6 +17,7 @@ mod plan;
 mod spec;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use backends::{Backends, Relays};
 pub use event::{Event, Order, Probe};
@@ -135,14 +136,24 @@ enum Origin {
 }
 
 /// How far telling a forwarder about the backends is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Repointing {
     /// It can be told.
     Idle,
-    /// It is being told.
-    Asked,
-    /// It did not take the news; it is told again when it next answers a probe well.
-    Failed,
+    /// It is being told this.
+    Asked(Arc<Backends>),
+    /// It did not say that it took this; it is told again when it next answers a probe well.
+    Failed(Arc<Backends>),
+}
+
+impl Repointing {
+    /// What it may have taken, although it has not said so.
+    fn unconfirmed(&self) -> Option<&Backends> {
+        match self {
+            Self::Idle => None,
+            Self::Asked(to) | Self::Failed(to) => Some(to),
+        }
+    }
 }
 
 /// A launch that the provider has not answered yet.
@@ -285,9 +296,9 @@ impl Fleet {
             Action::Supersede(id, reason) => self.step(id, Step::Supersede(reason.clone()), now),
             Action::Promote(id) => self.step(id, Step::Promote, now),
             Action::Demote(id) => self.step(id, Step::Demote, now),
-            Action::Repoint { id, .. } => {
+            Action::Repoint { id, to, .. } => {
                 if let Some(tracked) = self.tracked.get_mut(id) {
-                    tracked.repointing = Repointing::Asked;
+                    tracked.repointing = Repointing::Asked(Arc::clone(to));
                 }
             }
         }
