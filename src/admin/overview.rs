@@ -2,6 +2,7 @@
 //! [`Status`]. Fields are added, never renamed; readers ignore those that they do not know.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,24 +91,27 @@ impl Overview {
             .to_owned(),
             balancer: facts.balancer,
             admin: facts.admin,
-            instances: Tally {
-                desired: status.instances,
-                serving: saturated(status.serving()),
-                limit: status.limits.instances,
-                smallest: *status.sizes.instances.start(),
-                largest: *status.sizes.instances.end(),
-            },
+            instances: Tally::new(
+                (status.instances, status.serving()),
+                status.limits.instances,
+                &status.sizes.instances,
+            ),
             standby: Spares { desired: status.standby, ready: saturated(status.standing_by()) },
-            backend: Tally {
-                desired: status.backends,
-                serving: saturated(serving_backends(status)),
-                limit: status.limits.backends,
-                smallest: *status.sizes.backends.start(),
-                largest: *status.sizes.backends.end(),
-            },
+            backend: Tally::new(
+                (status.backends, serving_backends(status)),
+                status.limits.backends,
+                &status.sizes.backends,
+            ),
             slots: status.rows.iter().map(|row| Row::new(row, now)).collect(),
             holds: Hold::all(status, now),
         }
+    }
+}
+
+impl Tally {
+    fn new((desired, serving): (u32, usize), limit: u32, sizes: &RangeInclusive<u32>) -> Self {
+        let (smallest, largest) = (*sizes.start(), *sizes.end());
+        Self { desired, serving: saturated(serving), limit, smallest, largest }
     }
 }
 

@@ -91,7 +91,7 @@ use control::Client;
 #[allow(unused_imports, reason = "each binary of tests names a part of it")]
 pub(crate) use control::{Call, Calls, Fault, FaultId, Machine, Market, Output, Setting};
 #[allow(unused_imports, reason = "each binary of tests names a part of it")]
-pub(crate) use program::Program;
+pub(crate) use program::{Program, stripped_program};
 
 /// How long a cloud may take to start, on a machine that does much else.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -111,6 +111,10 @@ const INSIDE: &str = "http://203.0.113.1";
 
 /// Where the balancer's host is, for whoever is in its VPC.
 pub(crate) const BALANCER: Ipv4Addr = Ipv4Addr::new(172, 31, 255, 10);
+
+/// Who may take on the role of a machine: EC2, for it.
+pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+    "Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 /// A host that is there from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(crate) struct Program {
 impl Cloud {
     /// Puts the binary under test where machines can fetch it, as an artifact store would.
     pub(crate) fn program(&self) -> Program {
-        let path = stripped(Path::new(env!("CARGO_BIN_EXE_cloudaps")));
+        let path = stripped_program();
         let made: Value = self.post("files", &json!({ "path": path }));
         let sum = Command::new("sha256sum").arg(&path).output().unwrap();
         let sha256 = String::from_utf8(sum.stdout).unwrap()[..64].to_owned();
@@ -27,8 +27,10 @@ impl Cloud {
     }
 }
 
-/// A copy without what only a debugger reads, which is most of it: every machine loads it whole.
-fn stripped(program: &Path) -> PathBuf {
+/// The binary under test without what only a debugger reads, which is most of it: every machine
+/// loads it whole.
+pub(crate) fn stripped_program() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_cloudaps"));
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloudaps-stripped");
     let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     if changed(&copy) <= changed(program) {

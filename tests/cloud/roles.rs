@@ -7,11 +7,9 @@ use cloudaps::aws::Access;
 use rusty_s3::actions::{CreateBucket, GetObject, PutObject, S3Action};
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 
-use super::cloud::{Setting, eventually};
+use super::cloud::{Setting, TRUST, eventually};
 use super::customer::{inside, launch, launched, refused, up};
 
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
-    "Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
     "Action":["ec2:Describe*"],"Resource":"*"}]}"#;
 

@@ -2,11 +2,9 @@
 
 use std::process::Command;
 
+use crate::cloud::TRUST;
 use crate::laptop::Laptop;
 use crate::whole::{address, task};
-
-const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
-    "Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
 /// Makes an instance profile by hand that allows what `plan --policy balancer` says.
 fn make_profile(laptop: &Laptop, name: &str) {

@@ -1,27 +1,19 @@
 //! From nothing to the first answer through the balancer's address, and back to nothing.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cloudaps::boot::{CONTROL_PORT, TRAFFIC_PORT};
 
-use crate::cloud::{Host, Machine, Setting, eventually};
+use crate::cloud::{Host, Machine, Setting, eventually, stripped_program};
 use crate::laptop::Laptop;
 
 /// Whose credentials the laptop has.
 const OWNER: &str = "AKIAIOSFODNN7EXAMPLE";
 
-/// The program without what only a debugger reads, which is most of it.
-fn program(laptop: &Laptop) -> PathBuf {
-    let path = laptop.path("cloudaps");
-    let program = Path::new(env!("CARGO_BIN_EXE_cloudaps"));
-    let stripped = Command::new("strip").arg("-o").arg(&path).arg(program).status();
-    if stripped.is_ok_and(|status| status.success()) { path } else { program.to_owned() }
-}
-
-fn settings(laptop: &Laptop) -> String {
-    format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{}\"\n", program(laptop).display())
+fn settings() -> String {
+    let program = stripped_program();
+    format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{}\"\n", program.display())
 }
 
 /// Runs the task client on the laptop.
@@ -70,7 +62,7 @@ fn is_reached(laptop: &Laptop, machine: &Machine, port: u16) -> bool {
 #[test]
 fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
     let Some(laptop) = Laptop::new("") else { return };
-    laptop.configure(&settings(&laptop));
+    laptop.configure(&settings());
     laptop.cloud.set(Setting::Firewalls);
     let before = laptop.cloud.account();
 
@@ -122,7 +114,7 @@ fn from_nothing_to_serving_through_every_change_and_back_to_nothing() {
         ids
     };
     let fleet = others(&laptop);
-    laptop.configure(&format!("[proxy]\nretry_percent = 30\n{}", settings(&laptop)));
+    laptop.configure(&format!("[proxy]\nretry_percent = 30\n{}", settings()));
     let plan = laptop.run(&["plan"]).ended_with(2).stdout();
     assert!(plan.contains("  -/+ machine balancer\n"), "{plan}");
     laptop.run(&["install"]).ended_with(0);
