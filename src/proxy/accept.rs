@@ -8,7 +8,6 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::socket::Unwatched;
 use crate::descriptor;
 
 /// A listening socket. Whom it accepts is not watched yet, as tokio's would be: that costs a system
@@ -22,16 +21,16 @@ impl Acceptor {
     }
 
     /// The next client, and its end of the connection.
-    pub(super) async fn accept(&self) -> io::Result<(Unwatched, SocketAddr)> {
+    pub(super) async fn accept(&self) -> io::Result<(OwnedFd, SocketAddr)> {
         self.0.async_io(Interest::READABLE, accept_now).await
     }
 }
 
-fn accept_now(listener: &OwnedFd) -> io::Result<(Unwatched, SocketAddr)> {
+fn accept_now(listener: &OwnedFd) -> io::Result<(OwnedFd, SocketAddr)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (stream, address) = acceptfrom_with(listener, flags)?;
     // The system knows no address of a client that has left already.
     let address = address.and_then(|address| SocketAddr::try_from(address).ok());
     let address = address.ok_or(ErrorKind::ConnectionAborted)?;
-    Ok((Unwatched::Tcp(stream.into()), address))
+    Ok((stream, address))
 }

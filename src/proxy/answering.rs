@@ -152,7 +152,7 @@ fn write_interim(request: &RequestHead, buffer: &mut Buffer, space: &mut AnswerS
 /// Sends an interim answer. What was sent is gone from `reply`, should this be dropped.
 async fn flush(client: &Client, stall: Duration, reply: &mut Vec<u8>) -> Result<(), Unanswered> {
     while !reply.is_empty() {
-        let written = io::write((&client.alarm, stall), &client.stream, reply).await;
+        let written = io::write((client.alarm(), stall), &client.stream, reply).await;
         let count = written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
         reply.drain(..count);
     }

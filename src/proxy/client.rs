@@ -4,7 +4,9 @@ use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Shutdown};
+use std::os::fd::OwnedFd;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use super::alarm::Alarm;
@@ -13,7 +15,7 @@ use super::error::{Error, Kind};
 use super::io::{is_quiet_now, poll_read, read, readable, reset_when_closed, wake_by_shutdown};
 use super::per_client::Counted;
 use super::settings::Inbound;
-use super::socket::{Socket, Unwatched};
+use super::socket::Socket;
 use super::thread::Thread;
 use crate::http1::{self, Forwarding, Peer, Progress, RequestHead};
 
@@ -28,10 +30,10 @@ pub(super) struct Client {
     /// Who is at the other end of the socket: the client, or a proxy in front of us.
     pub(super) socket_address: IpAddr,
     identity: OnceCell<Identity>,
-    /// What its session waits with.
-    pub(super) alarm: Alarm,
+    /// What its session waits with: that of the task, which has had clients before.
+    alarm: Rc<Alarm>,
     idle: Cell<Idle>,
-    /// Wakes its session, which has waited for a request before.
+    /// Wakes its session, which has waited for the client before.
     waker: OnceCell<Waker>,
 }
 
@@ -58,7 +60,7 @@ pub(super) enum Next {
 /// What there is of a client that has no session.
 #[derive(Debug)]
 pub(super) struct Resting {
-    pub(super) stream: Unwatched,
+    pub(super) stream: OwnedFd,
     pub(super) socket_address: IpAddr,
     pub(super) address: IpAddr,
     pub(super) counted: Option<Counted>,
@@ -81,15 +83,21 @@ pub(super) struct Identity {
 }
 
 impl Client {
-    pub(super) fn new(stream: Socket, socket_address: IpAddr) -> Self {
+    /// `alarm` is that of the task that serves it.
+    pub(super) fn new(stream: Socket, socket_address: IpAddr, alarm: Rc<Alarm>) -> Self {
         Self {
             stream,
             socket_address,
             identity: OnceCell::new(),
-            alarm: Alarm::default(),
+            alarm,
             idle: Cell::new(Idle::No),
             waker: OnceCell::new(),
         }
+    }
+
+    /// What its session waits with.
+    pub(super) fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     /// Settles who this is, once.
@@ -153,7 +161,7 @@ impl Client {
         let identity = self.identity.into_inner();
         let Identity { address, counted, .. } =
             identity.expect("who a client is is settled before it is served");
-        let (stream, socket_address) = (self.stream.unwatch()?, self.socket_address);
+        let (stream, socket_address) = (self.stream.into_unwatched(), self.socket_address);
         Ok(Resting { stream, socket_address, address, counted, since })
     }
 
@@ -224,6 +232,32 @@ impl Client {
     /// Whether it has sent nothing that was not read, and has not left.
     pub(super) fn is_quiet(&self) -> bool {
         is_quiet_now(&self.stream)
+    }
+
+    /// Has the runtime watch a client that [`Self::poll_gone_in_time`] has not watched until now.
+    pub(super) fn watch_if_waiting(&self) {
+        let (Idle::No, Some(waker)) = (self.idle.get(), self.waker.get()) else { return };
+        if !self.stream.is_watched() {
+            // If that fails, the session meets the error itself.
+            let _ = self.stream.watch();
+            waker.wake_by_ref();
+        }
+    }
+
+    /// As [`Self::poll_gone`], for a wait that is mostly short. That the client of a first request
+    /// has left is seen with the thread's next tick: by then most are answered, and need not be
+    /// watched at all.
+    pub(super) fn poll_gone_in_time(
+        &self,
+        thread: &Thread,
+        inbound: &mut Buffer,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.stream.is_watched() {
+            return self.poll_gone(thread, inbound, context);
+        }
+        self.waker.get_or_init(|| context.waker().clone());
+        Poll::Pending
     }
 
     /// Ready when the client has left. What it sends meanwhile (the next request) is kept.

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use super::answering::Answer;
 use super::client::Client;
-use super::io;
+use super::io::{self, Departure};
 use super::pace::Pace;
 use super::pipes::{self, Pipe};
 use super::stint::Stint;
@@ -88,8 +88,10 @@ impl<'a> Download<'a> {
     }
 
     /// Sends what has come, as far as the client's system takes it at once: mostly all there is.
-    pub(super) fn send_at_once(&mut self, client: &Client) -> Result<(), Cut> {
-        let written = io::write_at_once(&client.stream, self.unsent());
+    /// `last` is when the end of the answer departs.
+    pub(super) fn send_at_once(&mut self, client: &Client, last: Departure) -> Result<(), Cut> {
+        let departure = if self.body.is_done() { last } else { Departure::Now };
+        let written = io::write_at_once(&client.stream, self.unsent(), departure);
         let count = written.map_err(|_| Cut::Client)?;
         self.pace.moved(count);
         self.moved(count);
@@ -121,7 +123,7 @@ impl<'a> Download<'a> {
     /// Reads the next piece.
     async fn read(&mut self, client: &Client, link: &Link) -> Result<usize, Cut> {
         let (blocks, buffer) = (&self.thread.blocks, &mut self.answer.buffer);
-        let patience = (&client.alarm, self.thread.settings.timeouts.stall);
+        let patience = (client.alarm(), self.thread.settings.timeouts.stall);
         let read = io::read_within(patience, blocks, link.stream(), buffer).await;
         let count = read.map_err(|_| Cut::Endpoint)?;
         match count {
@@ -140,7 +142,7 @@ impl<'a> Download<'a> {
         }
         let Some(pipe) = &mut self.pipe else { return Ok(None) };
         let stall = self.thread.settings.timeouts.stall;
-        let filled = client.alarm.within(stall, pin!(pipe.fill(link.stream(), left))).await;
+        let filled = client.alarm().within(stall, pin!(pipe.fill(link.stream(), left))).await;
         match filled.unwrap_or(Err(ErrorKind::TimedOut.into())) {
             Ok(count @ 1..) => {
                 self.body.skip(count as u64);
@@ -159,7 +161,7 @@ impl<'a> Download<'a> {
         let Self { pipe: Some(pipe), pace, answer, notes, .. } = self else { return Ok(()) };
         while !pipe.is_empty() {
             let drained = pin!(pipe.drain(&client.stream));
-            let drained = io::in_step((&client.alarm, pace), drained).await;
+            let drained = io::in_step((client.alarm(), pace), drained).await;
             let count = drained.map_err(|error| Cut::of_client(&error))?;
             notes.note_sent(answer.space.head.status(), count as u64);
         }
@@ -183,7 +185,7 @@ impl<'a> Download<'a> {
         while !self.unsent().is_empty() {
             let Self { answer, next, written, pace, .. } = self;
             let rest = &next.bytes(answer)[*written..];
-            let written = io::write_at((&client.alarm, pace), &client.stream, rest).await;
+            let written = io::write_at((client.alarm(), pace), &client.stream, rest).await;
             self.moved(written.map_err(|error| Cut::of_client(&error))?);
         }
         Ok(())

@@ -4,16 +4,18 @@
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use tokio::time::timeout;
 
+use super::alarm::Alarm;
 use super::client::{Client, Identity, Resting};
 use super::error::{Error, Kind};
 use super::io::{look, reset_when_closed, take_exactly};
 use super::per_client::Counted;
 use super::settings::Inbound;
-use super::socket::{Socket, Unwatched};
+use super::socket::Socket;
 use super::thread::Thread;
 use crate::clock;
 use crate::http1::{Forwarding, Peer, Scheme};
@@ -70,7 +72,7 @@ fn count(thread: &Thread, address: IpAddr) -> Result<Option<Counted>, Error> {
 /// A client that has just connected and is known by its socket's address, if it may stay.
 pub(super) fn arrive(
     thread: &Thread,
-    stream: Unwatched,
+    stream: OwnedFd,
     socket_address: IpAddr,
 ) -> Result<Resting, Error> {
     let counted = count(thread, socket_address).inspect_err(|_| reset_when_closed(&stream))?;
@@ -79,11 +81,11 @@ pub(super) fn arrive(
 }
 
 /// The same client, in a session.
-pub(super) fn resume(thread: &Thread, resting: Resting) -> io::Result<Client> {
+pub(super) fn resume(thread: &Thread, resting: Resting, alarm: Rc<Alarm>) -> Client {
     let Resting { stream, socket_address, address, counted, .. } = resting;
-    let client = Client::new(stream.watch()?, socket_address);
+    let client = Client::new(stream.into(), socket_address, alarm);
     client.settle(identity(thread, address, counted));
-    Ok(client)
+    client
 }
 
 fn identity(thread: &Thread, address: IpAddr, counted: Option<Counted>) -> Identity {

@@ -7,7 +7,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::io::Interest;
 use super::alarm::Alarm;
 use super::buffer::{Block, Buffer};
 use super::pace::Pace;
-use super::socket::{Socket, Unwatched};
+use super::socket::Socket;
 use super::stock::Stock;
 use crate::clock;
 
@@ -81,7 +81,7 @@ pub(super) fn arrived(blocks: &Stock<Block>, stream: &Socket, buffer: &mut Buffe
 /// The same, of a connection that the runtime does not watch.
 pub(super) fn arrived_unwatched(
     blocks: &Stock<Block>,
-    stream: &Unwatched,
+    stream: &OwnedFd,
     buffer: &mut Buffer,
 ) -> Arrived {
     match recv(stream, buffer.room(blocks), RecvFlags::DONTWAIT) {
@@ -187,7 +187,7 @@ pub(super) async fn in_step<F: Future<Output = io::Result<usize>>>(
 /// Writes what fits, as soon as something does.
 async fn write_some(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
     loop {
-        match write_now(stream, bytes) {
+        match write_now(stream, bytes, SendFlags::NOSIGNAL) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 poll_fn(|context| stream.poll_write_ready(context)).await?;
             }
@@ -206,9 +206,26 @@ pub(super) async fn write(
     written.unwrap_or(Err(ErrorKind::TimedOut.into()))
 }
 
+/// When the system sends what it has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Departure {
+    Now,
+    /// With the end of the connection, which comes at once: that is one packet instead of two,
+    /// each of which both sides' systems have to handle and to acknowledge.
+    WithTheEnd,
+}
+
 /// Writes what fits at once, which may be nothing.
-pub(super) fn write_at_once(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
-    match write_now(stream, bytes) {
+pub(super) fn write_at_once(
+    stream: &Socket,
+    bytes: &[u8],
+    departure: Departure,
+) -> io::Result<usize> {
+    let flags = match departure {
+        Departure::Now => SendFlags::NOSIGNAL,
+        Departure::WithTheEnd => SendFlags::NOSIGNAL.union(SendFlags::MORE),
+    };
+    match write_now(stream, bytes, flags) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
         written => written,
     }
@@ -216,10 +233,10 @@ pub(super) fn write_at_once(stream: &Socket, bytes: &[u8]) -> io::Result<usize> 
 
 /// Writes once, without waiting. A write that took less has filled the socket, and another one
 /// would be in vain until the system reports room.
-fn write_now(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
+fn write_now(stream: &Socket, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
     let mut given = None;
     let written = stream.try_io(Interest::WRITABLE, || {
-        let count = send(stream, bytes, SendFlags::NOSIGNAL)?;
+        let count = send(stream, bytes, flags)?;
         given = Some(count);
         if count < bytes.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });

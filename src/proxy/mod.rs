@@ -3,24 +3,27 @@
 //! One thread per core, and nothing shared between them but what is written rarely: each has its
 //! own runtime, its own listening socket on the same port (`SO_REUSEPORT`), its own connections to
 //! the endpoints and its own counters. One task per client connection tells the story of its
-//! requests, see `session.rs`. The pool reaches the threads as an immutable snapshot, swapped
-//! whole: there is no reload, and a control plane that is stuck never stops the traffic.
+//! requests (`session.rs`), each of which is an exchange (`exchange.rs`). The pool reaches the
+//! threads as an immutable snapshot, swapped whole: there is no reload, and a control plane that is
+//! stuck never stops the traffic.
 //!
 //! In the steady state a request costs no lock that others contend for, no shared atomic, no change
-//! to what epoll watches, and no allocation but that of its own state, which an idle connection
-//! does not carry. What waits holds no buffer: each thread keeps a stock of them for what does not.
+//! to what epoll watches, and no allocation. What waits holds no buffer: each thread keeps a stock
+//! of them for what does not. What has been idle for long holds no task either (`parking.rs`).
 
 mod accept;
 mod access_log;
 mod affinity;
 mod alarm;
 mod answering;
+mod attend;
 mod buffer;
 mod client;
 mod counters;
 mod download;
 mod engine;
 mod error;
+mod exchange;
 mod failures;
 mod inbound;
 mod io;

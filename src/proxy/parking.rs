@@ -16,9 +16,9 @@ use rustix::event::{Timespec, epoll};
 use slab::Slab;
 use tokio::io::unix::AsyncFd;
 
+use super::attend::Parting;
 use super::client::Resting;
 use super::counters::{Count, Tally};
-use super::run::Parting;
 use crate::descriptor;
 
 /// So many are resumed before anybody else has a turn: a millisecond's work.

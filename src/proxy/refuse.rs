@@ -59,7 +59,7 @@ async fn say(
     (answer, status, length): (&[u8], u16, usize),
     persistence: Persistence,
 ) -> After {
-    let patience = (&client.alarm, thread.settings.timeouts.stall);
+    let patience = (client.alarm(), thread.settings.timeouts.stall);
     let said = io::write_all(patience, &client.stream, answer).await;
     if said.is_ok() {
         let notes = &mut space.record.trail.notes;

@@ -1,7 +1,7 @@
 //! The life of one thread: accept clients, follow the pool, drain.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,17 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::runtime::LocalRuntime;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinSet, spawn_local};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::accept::Acceptor;
-use super::buffer::Buffer;
-use super::client::Client;
+use super::attend::{admit, attend_parked};
 use super::counters::Tally;
 use super::engine::Starting;
 use super::error::{Error, Kind};
 use super::failures::Subject;
-use super::inbound::{arrive, introduce, resume};
-use super::io::{Arrived, arrived_unwatched};
-use super::parking::{Parked, Parking};
+use super::parking::Parking;
 use super::report::Report;
-use super::session::{Ended, serve};
-use super::socket::Unwatched;
 use super::thread::Thread;
 use crate::pool::Pool;
 
@@ -78,7 +73,7 @@ pub(super) fn run(
         background.spawn_local(async move { follow_pool(&follower, pool).await });
         background.spawn_local(async move { teller.tell_quiet().await });
         background.spawn_local(async move { ticker.tick().await });
-        background.spawn_local(async move { attend(&attendant).await });
+        background.spawn_local(async move { attend_parked(&attendant).await });
         if let Some(sinks) = thread.sinks.clone() {
             background.spawn_local(async move { sinks.flush_in_time().await });
         }
@@ -185,107 +180,6 @@ async fn accept_last(thread: &Rc<Thread>, listener: &Acceptor) {
             Ok(Ok((stream, address))) => admit(thread, stream, address),
             Ok(Err(_)) | Err(_) => return,
         }
-    }
-}
-
-/// Takes a client in, who is known by the socket's address unless a PROXY header has to come.
-fn admit(thread: &Rc<Thread>, stream: Unwatched, address: SocketAddr) {
-    thread.enter();
-    let parting = Parting(Rc::clone(thread));
-    // An IPv4 client of a dual-stack listener is named as what it is.
-    let address = address.ip().to_canonical();
-    if thread.settings.inbound.is_announced(address) {
-        spawn_local(hear(parting, stream, address));
-        return;
-    }
-    match arrive(thread, stream, address) {
-        Ok(client) => take_up(Parked { client, parting }),
-        Err(error) => thread.note_refused_connection(error, address),
-    }
-}
-
-/// Hears who a client is, and serves it.
-async fn hear(parting: Parting, stream: Unwatched, address: IpAddr) {
-    let Ok(stream) = stream.watch() else { return };
-    let client = parting.remembered(Client::new(stream, address));
-    if Box::pin(introduce(&parting.0, &client)).await {
-        Box::pin(attend_to(parting, client, Buffer::default())).await;
-    }
-}
-
-/// Gives a client a session if it has said something, and parks it otherwise.
-fn take_up(Parked { client, parting }: Parked) {
-    let thread = Rc::clone(&parting.0);
-    let mut inbound = Buffer::default();
-    match arrived_unwatched(&thread.blocks, &client.stream, &mut inbound) {
-        Arrived::Bytes => match resume(&thread, client) {
-            Ok(client) => {
-                let client = parting.remembered(client);
-                spawn_local(attend_to(parting, client, inbound));
-            }
-            Err(error) => tracing::debug!(%error, "a client that the system cannot watch"),
-        },
-        Arrived::Nothing => park(&thread, Parked { client, parting }),
-        Arrived::End => {}
-    }
-}
-
-/// Serves a client until it has nothing to say for long.
-#[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
-fn attend_to(
-    parting: Parting,
-    client: Rc<Client>,
-    mut inbound: Buffer,
-) -> impl Future<Output = ()> {
-    async move {
-        if serve(&parting.0, &client, &mut inbound).await == Ended::Resting {
-            rest(parting, client);
-        }
-    }
-}
-
-/// Parks a client whose session has ended because it says nothing.
-fn rest(parting: Parting, client: Rc<Client>) {
-    let thread = Rc::clone(&parting.0);
-    // The thread only looks for its clients, and keeps none of them.
-    if let Some(Ok(client)) = Rc::into_inner(client).map(Client::rest) {
-        park(&thread, Parked { client, parting });
-    }
-}
-
-fn park(thread: &Thread, parked: Parked) {
-    if let Err(error) = thread.parking.park(parked) {
-        tracing::debug!(%error, "an idle connection is closed, because it cannot be parked");
-    }
-}
-
-/// Takes those up again that were parked and have something to say.
-async fn attend(thread: &Thread) {
-    loop {
-        match thread.parking.woken().await {
-            Ok(woken) => woken.into_iter().for_each(take_up),
-            Err(error) => {
-                return tracing::error!(%error, "parked connections cannot be watched");
-            }
-        }
-    }
-}
-
-impl Parting {
-    /// The client, whom the thread finds from here on.
-    fn remembered(&self, client: Client) -> Rc<Client> {
-        let client = Rc::new(client);
-        self.0.remember(&client);
-        client
-    }
-}
-
-/// Counts the client out, even if its session panicked.
-pub(super) struct Parting(Rc<Thread>);
-
-impl Drop for Parting {
-    fn drop(&mut self) {
-        self.0.leave();
     }
 }
 

@@ -7,9 +7,11 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use slab::Slab;
 use tokio::sync::{Notify, mpsc};
 
 use super::access_log::Lines;
+use super::attend::Attendants;
 use super::buffer::Block;
 use super::client::Client;
 use super::counters::{Count, Levels, Tally};
@@ -60,7 +62,10 @@ pub(super) struct Thread {
     pub(super) settled: Rc<Notify>,
     /// A client has left.
     pub(super) parted: Notify,
-    clients: RefCell<Vec<Weak<Client>>>,
+    /// Those that have a session.
+    clients: RefCell<Slab<Weak<Client>>>,
+    /// Tasks that can serve the next one.
+    pub(super) attendants: Attendants,
     /// Those that have been idle for long, in the care of one task.
     pub(super) parking: Parking,
     connected: Cell<usize>,
@@ -120,6 +125,7 @@ impl Thread {
             settled: Rc::default(),
             parted: Notify::new(),
             clients: RefCell::default(),
+            attendants: Attendants::default(),
             parking,
             connected: Cell::new(0),
             blocks: Stock::default(),
@@ -212,13 +218,10 @@ impl Thread {
     /// have been so since before tick `parks`.
     fn sweep_clients(&self, closes: u32, parks: u32) {
         self.parking.close_idle_before(closes);
-        self.clients.borrow_mut().retain(|client| match client.upgrade() {
-            Some(client) => {
-                client.close_if_idle_before(closes);
-                client.park_if_idle_before(parks);
-                true
-            }
-            None => false,
+        self.each_client(|client| {
+            client.close_if_idle_before(closes);
+            client.park_if_idle_before(parks);
+            client.watch_if_waiting();
         });
     }
 
@@ -226,11 +229,13 @@ impl Thread {
     pub(super) fn drain(&self) {
         self.is_draining.set(true);
         self.parking.close_idle_before(u32::MAX);
-        self.clients
-            .borrow()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|each| each.close_if_idle_before(u32::MAX));
+        self.each_client(|client| client.close_if_idle_before(u32::MAX));
+    }
+
+    fn each_client(&self, act: impl Fn(&Client)) {
+        let clients = self.clients.borrow();
+        let clients = clients.iter().filter_map(|(_, client)| client.upgrade());
+        clients.for_each(|client| act(&client));
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -242,9 +247,14 @@ impl Thread {
         self.tally.add(Count::Accepted);
     }
 
-    /// From here on the client is found when the thread drains.
-    pub(super) fn remember(&self, client: &Rc<Client>) {
-        self.clients.borrow_mut().push(Rc::downgrade(client));
+    /// From here on the client is found when the thread drains, until its place is forgotten.
+    pub(super) fn remember(&self, client: &Rc<Client>) -> usize {
+        self.clients.borrow_mut().insert(Rc::downgrade(client))
+    }
+
+    /// The client has no session any more.
+    pub(super) fn forget(&self, place: usize) {
+        self.clients.borrow_mut().try_remove(place);
     }
 
     /// Tells the log of a connection on which no request will be read. It has to be reset: nothing

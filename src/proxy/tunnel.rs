@@ -93,7 +93,7 @@ impl Tunnel<'_> {
             let found = arrived(&self.thread.blocks, from, &mut buffer);
             if found == Arrived::Bytes {
                 self.moved.set(clock::now());
-                let patience = (&self.client.alarm, self.idle.get());
+                let patience = (self.client.alarm(), self.idle.get());
                 write_all(patience, to, buffer.filled()).await.map_err(|_| to_gone)?;
                 self.count(way, buffer.filled().len());
             }

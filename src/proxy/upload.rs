@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::buffer::Buffer;
 use super::client::Client;
 use super::error::{Error, Kind};
-use super::io;
+use super::io::{self, Departure};
 use super::pace::Pace;
 use super::pipes::{self, Pipe};
 use super::stint::Stint;
@@ -96,7 +96,7 @@ impl<'a> Upload<'a> {
     /// Sends what is there, as far as the system takes it at once: mostly the whole request.
     pub(super) fn send_at_once(&mut self, link: &Link) -> Result<(), Stopped> {
         let rest = &self.outbound[self.written..];
-        let written = io::write_at_once(link.stream(), rest);
+        let written = io::write_at_once(link.stream(), rest, Departure::Now);
         self.moved(written.map_err(|_| Stopped::Endpoint)?);
         Ok(())
     }
@@ -132,12 +132,16 @@ impl<'a> Upload<'a> {
 
     /// Returns when the client has left.
     pub(super) async fn gone(&mut self, client: &Client) {
-        poll_fn(|context| self.poll_gone(client, context)).await;
+        poll_fn(|context| client.poll_gone(self.thread, self.inbound, context)).await;
     }
 
-    /// Ready when the client has left.
-    pub(super) fn poll_gone(&mut self, client: &Client, context: &mut Context<'_>) -> Poll<()> {
-        client.poll_gone(self.thread, self.inbound, context)
+    /// Ready when the client has left, or with the next tick after that.
+    pub(super) fn poll_gone_in_time(
+        &mut self,
+        client: &Client,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        client.poll_gone_in_time(self.thread, self.inbound, context)
     }
 
     /// Begins another try.
@@ -181,7 +185,7 @@ impl<'a> Upload<'a> {
     }
 
     async fn flush(&mut self, client: &Client, link: &Link) -> Result<(), Stopped> {
-        let patience = (&client.alarm, self.thread.settings.timeouts.stall);
+        let patience = (client.alarm(), self.thread.settings.timeouts.stall);
         while self.written < self.outbound.len() {
             let rest = &self.outbound[self.written..];
             let written = io::write(patience, link.stream(), rest).await;
@@ -195,7 +199,7 @@ impl<'a> Upload<'a> {
         let Some(pipe) = &mut self.pipe else { return Ok(()) };
         let stall = self.thread.settings.timeouts.stall;
         while !pipe.is_empty() {
-            let drained = client.alarm.within(stall, pin!(pipe.drain(link.stream()))).await;
+            let drained = client.alarm().within(stall, pin!(pipe.drain(link.stream()))).await;
             drained.ok().and_then(Result::ok).ok_or(Stopped::Endpoint)?;
         }
         if self.body.is_done() {
@@ -225,7 +229,7 @@ impl<'a> Upload<'a> {
         if let Some(count) = self.fill(client).await? {
             return Ok(count);
         }
-        let (blocks, pace) = (&self.thread.blocks, (&client.alarm, &mut self.pace));
+        let (blocks, pace) = (&self.thread.blocks, (client.alarm(), &mut self.pace));
         match io::read_at(pace, blocks, &client.stream, self.inbound).await {
             Ok(0) => Err(Error::downstream(Kind::Gone)),
             Ok(count) => self.absorb().map(|()| count),
@@ -242,7 +246,7 @@ impl<'a> Upload<'a> {
             self.pipe = pipes.take();
         }
         let Some(pipe) = &mut self.pipe else { return Ok(None) };
-        let pace = (&client.alarm, &mut self.pace);
+        let pace = (client.alarm(), &mut self.pace);
         let filled = io::in_step(pace, pin!(pipe.fill(&client.stream, left))).await;
         match filled {
             Ok(0) => Err(Error::downstream(Kind::Gone)),

@@ -108,8 +108,8 @@ fn more_than_may_wait_are_turned_away_at_once() {
     drop(first);
     until("its place is free", || {
         let mut third = proxy.client();
-        third.send(GET);
         let turned_away = proxy.counters().answers[5];
+        third.send(GET);
         until("it is held or turned away", || {
             proxy.counters().held == 2 || proxy.counters().answers[5] > turned_away
         });
