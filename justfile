@@ -13,6 +13,10 @@ up *args:
 build:
     cargo build --release --locked
 
+# Build the program as it is released: trained by the benchmark's loads, to target/trained/release.
+release *args:
+    bench/train {{ args }}
+
 # Check everything, or run only the tests that match: `just test drain`.
 test *filter:
     ./test {{ filter }}
@@ -59,9 +63,9 @@ fuzz target seconds="60":
         -dict=fuzz/http.dict -max_len=1024 -timeout=10 -max_total_time={{ seconds }}
 
 # Compare with nginx, HAProxy and a bare relay: `just bench --help` lists the options.
-bench *args:
-    cargo build --release --locked --workspace
-    target/release/cloudaps-bench run {{ args }}
+bench *args: release
+    cargo build --release --locked --package cloudaps-bench
+    target/release/cloudaps-bench run --cloudaps target/trained/release/cloudaps {{ args }}
 
 # Time what the codec does with a message, beside httparse.
 codec *args:

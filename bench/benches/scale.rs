@@ -3,7 +3,6 @@
 
 use std::hint::black_box;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cloudaps::clock::Instant;
@@ -111,7 +110,7 @@ fn pool(count: u32, algorithm: Algorithm) -> Pool {
         weight: Weight::FULL,
         since: Instant::START,
         standing: Standing::Serving,
-        traffic: Arc::new(ledger.open().expect("there is room for them")),
+        traffic: ledger.open().expect("there is room for them"),
         token: None,
     });
     let endpoints = endpoints.collect();

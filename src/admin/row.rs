@@ -109,7 +109,7 @@ impl Occupant {
             launched_at: launched.to_string(),
             generation: occupant.generation,
             last_probe: beat.map(|beat| LastProbe::new(beat, now)),
-            in_flight: occupant.traffic.as_ref().map(|traffic| traffic.total()),
+            in_flight: occupant.in_flight(),
         }
     }
 }

@@ -231,7 +231,7 @@ impl<P: Provider> Controller<P> {
 
     /// Whether the provider is about to have news.
     fn outlook(&self) -> Outlook {
-        if self.fleet.expects_change() { Outlook::Expecting } else { Outlook::Steady }
+        if self.fleet.expects_change(&self.spec) { Outlook::Expecting } else { Outlook::Steady }
     }
 
     /// Records what is about to be done, so that the next plan counts it.

@@ -107,8 +107,8 @@ impl Roster {
     }
 
     /// The requests in flight on an instance.
-    pub(super) fn traffic(&self, id: &InstanceId) -> Option<Arc<Traffic>> {
-        self.listed_as(id).map(|listed| Arc::clone(&listed.endpoint.traffic))
+    pub(super) fn traffic(&self, id: &InstanceId) -> Option<Traffic> {
+        self.listed_as(id).map(|listed| listed.endpoint.traffic.clone())
     }
 
     /// Whose endpoint that is.
@@ -167,7 +167,7 @@ impl Roster {
         self.strike(id);
         let account = self.books.account(tracked.instance.slot);
         let traffic = match self.ledger.open_for(account) {
-            Ok(traffic) => Arc::new(traffic),
+            Ok(traffic) => traffic,
             Err(error) => {
                 tracing::error!("{id} gets no traffic: {error}");
                 return false;

@@ -105,7 +105,15 @@ pub struct Occupant {
     /// What its last probe found, read live; none if it was never probed.
     pub pulse: Option<Arc<Pulse>>,
     /// Its requests in flight, read live; none if it takes no traffic from the balancer.
-    pub traffic: Option<Arc<Traffic>>,
+    traffic: Option<Traffic>,
+}
+
+impl Occupant {
+    /// Its requests in flight; none if it takes no traffic from the balancer.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<u32> {
+        self.traffic.as_ref().map(Traffic::total)
+    }
 }
 
 impl Status {
@@ -223,7 +231,7 @@ impl Board {
 struct Seen {
     generation: u32,
     pulse: Option<Arc<Pulse>>,
-    traffic: Option<Arc<Traffic>>,
+    traffic: Option<Traffic>,
 }
 
 fn occupant(tracked: &Tracked, seen: Seen) -> Occupant {

@@ -40,7 +40,7 @@ fn expose_rows(text: &mut Text, status: &Status) {
     for Row { slot, occupant } in &status.rows {
         let state = slots.entry(*slot).or_default();
         if let Some(occupant) = occupant {
-            state.in_flight += occupant.traffic.as_ref().map_or(0, |of| u64::from(of.total()));
+            state.in_flight += occupant.in_flight().map_or(0, u64::from);
             state.serves |= occupant.phase == Phase::Serving.name();
         }
     }

@@ -62,6 +62,8 @@ fn a_plan_for_servers_that_are_not_ours_looks_at_none_but_for_the_backend() {
     desired.instances.ownership = Ownership::Foreign;
     let fleet = serving(10_000);
     assert_eq!(looks(|| assert_eq!(plan(&desired, &fleet, NOW).actions, [])), 0);
+    assert_eq!(looks(|| assert!(!fleet.expects_change(&desired))), 0);
+    assert!(!fleet.expects_change(&spec(10_000)), "all of them serve");
 }
 
 #[test]

@@ -265,12 +265,17 @@ impl Fleet {
     }
 
     /// Whether a listing is about to bring news: of a machine that is on its way, starts, or goes.
+    /// Those that are not ours do none of that for us.
     #[must_use]
-    pub fn expects_change(&self) -> bool {
+    pub fn expects_change(&self, spec: &Spec) -> bool {
         let is_coming_or_going =
             |tracked: &Tracked| matches!(tracked.phase, Phase::Starting | Phase::Terminating(..));
+        let is_ours = |group: &Group| spec.group(*group).ownership == Ownership::Owned;
+        let mut ours = [Group::Instances, Group::Backend].into_iter().filter(is_ours);
         let is_on_its_way = !self.launches.is_empty() || !self.unseen.is_empty();
-        self.listed.is_none() || is_on_its_way || self.iter().any(is_coming_or_going)
+        self.listed.is_none()
+            || is_on_its_way
+            || ours.any(|group| self.members(group).any(is_coming_or_going))
     }
 
     /// What changed since this was last asked.

@@ -95,7 +95,7 @@ impl Backends {
             weight: Weight::FULL,
             since: clock::now(),
             standing: Standing::Serving,
-            traffic: Arc::new(traffic),
+            traffic,
             token: None,
         }
     }

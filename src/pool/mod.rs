@@ -127,7 +127,7 @@ pub struct Endpoint {
     /// What it may still get.
     pub standing: Standing,
     /// Its counters, the same ones in every snapshot that has this endpoint.
-    pub traffic: Arc<Traffic>,
+    pub traffic: Traffic,
     /// What the cookie of a client says that sticks to it; `None`: none does.
     pub token: Option<Token>,
 }

@@ -8,16 +8,26 @@ use super::ledger::{Ledger, Record, Seat};
 use crate::clock::Instant;
 use crate::metrics::Account;
 
-/// The counters of one endpoint, shared by every thread and every snapshot.
+/// The counters of one endpoint. A copy counts in the same place; whoever picks has one at hand,
+/// because each look at something that is elsewhere waits for the memory when there are thousands
+/// of endpoints. The place is free for another endpoint when the last copy is dropped.
 ///
 /// Each thread writes only its own, with a plain load and store, so that counting costs no atomic
 /// read-modify-write and no cache line travels between cores. The ejection is shared by all, but
 /// written only when an endpoint fails or recovers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Traffic {
     ledger: Arc<Ledger>,
-    seat: Seat,
     account: Arc<Account>,
+    _taken: Arc<TakenSeat>,
+    seat: Seat,
+}
+
+/// A place in the ledger, for as long as anybody counts there.
+#[derive(Debug)]
+struct TakenSeat {
+    ledger: Arc<Ledger>,
+    seat: Seat,
 }
 
 /// How long a failing endpoint is passed over.
@@ -32,8 +42,9 @@ pub struct Ejection {
 }
 
 impl Traffic {
-    pub(super) const fn new(ledger: Arc<Ledger>, seat: Seat, account: Arc<Account>) -> Self {
-        Self { ledger, seat, account }
+    pub(super) fn new(ledger: Arc<Ledger>, seat: Seat, account: Arc<Account>) -> Self {
+        let taken = Arc::new(TakenSeat { ledger: Arc::clone(&ledger), seat });
+        Self { ledger, account, _taken: taken, seat }
     }
 
     /// Where its answers are counted.
@@ -115,7 +126,7 @@ impl Traffic {
     }
 }
 
-impl Drop for Traffic {
+impl Drop for TakenSeat {
     /// Nobody can have a request in flight there any more.
     fn drop(&mut self) {
         self.ledger.close(self.seat);

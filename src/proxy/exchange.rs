@@ -244,8 +244,8 @@ impl<'a> Exchange<'a> {
         let mut download = download.map_err(|_| (invalid(thread, &link), rest))?;
         thread.tally.add_answer(status);
         let mut relayed = download.send_at_once(client, departure);
-        let first_byte = Took::of(clock::now().since(begun));
-        let mut last_byte = None;
+        let mut delivered = clock::now();
+        let (first_byte, mut last_byte) = (Took::of(delivered.since(begun)), None);
         link.upstream().answered(status, first_byte);
         if relayed.is_ok() && !download.is_done() {
             relayed = tokio::select! {
@@ -253,7 +253,8 @@ impl<'a> Exchange<'a> {
                 relayed = Box::pin(download.run(client, &link)) => relayed,
                 () = Box::pin(upload.finish(client, &link, repeat)) => Err(Cut::Client),
             };
-            last_byte = Some(Took::of(clock::now().since(begun)));
+            delivered = clock::now();
+            last_byte = Some(Took::of(delivered.since(begun)));
         }
         thread.tally.add_times(first_byte, last_byte);
         let has_leftover = download.has_leftover();
@@ -261,6 +262,7 @@ impl<'a> Exchange<'a> {
         if let Err(cut) = relayed {
             return Ok(self.cut_short(cut, delivery.framing));
         }
+        self.notes.delivered = Some(delivered);
         // Never again a connection about which anything is odd.
         let is_kept = persistence == Persistence::KeepAlive && !thread.is_draining();
         if is_kept && is_sent && !has_leftover {

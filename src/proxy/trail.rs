@@ -55,6 +55,8 @@ pub(super) struct Notes {
     pub(super) connect: Option<Duration>,
     /// When the head of the endpoint's answer had come.
     pub(super) answered: Option<Instant>,
+    /// When the client's system had taken the whole answer, which is the end of the request.
+    pub(super) delivered: Option<Instant>,
     pub(super) tries: u32,
     /// Whom it was sent to last.
     pub(super) upstream: Option<Rc<Upstream>>,
@@ -189,7 +191,7 @@ impl Trail {
     #[inline(never)]
     fn tell(&mut self) {
         let Self { begun, ref mut notes, received, .. } = *self;
-        let at = clock::now();
+        let at = notes.delivered.unwrap_or_else(clock::now);
         if let Some(lines) = self.sinks.as_ref().and_then(|sinks| sinks.lines.as_ref()) {
             lines.add(self.text.split_at(self.gap), &Ended { begun, at, notes, received });
         }

@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -18,25 +19,30 @@ use crate::metrics::Took;
 use crate::pool::{Endpoint, EndpointId, Standing, Token, Traffic};
 
 /// An endpoint as one thread knows it. Outlives snapshots, for as long as it has requests.
+///
+/// It lies in memory as it stands here, with what every request needs at its beginning: of ten
+/// thousand endpoints each one is far away when its turn comes.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Upstream {
+    /// The last one given back is the first one taken: it is the least likely to be closed. One of
+    /// many endpoints has one or two, which need not be looked for anywhere else.
+    idle: RefCell<SmallVec<[Rc<Connection>; 2]>>,
+    pub(super) traffic: Traffic,
+    thread: usize,
+    standing: Cell<Standing>,
+    pub(super) is_told_quiet: Cell<bool>,
+    /// Told when the last request in flight of an endpoint that does not serve has ended.
+    settled: Rc<Notify>,
     pub(super) id: EndpointId,
     pub(super) address: Address,
     /// What people call it, if they do.
     pub(super) name: Option<Arc<str>>,
     /// What the access log says of it.
     pub(super) shown: Box<[u8]>,
-    pub(super) traffic: Arc<Traffic>,
     pub(super) token: Option<Token>,
-    thread: usize,
-    standing: Cell<Standing>,
-    /// The last one given back is the first one taken: it is the least likely to be closed.
-    idle: RefCell<Vec<Rc<Connection>>>,
     /// All that were opened, so that a lost endpoint's can be found. Swept with each tick.
     opened: RefCell<Vec<Weak<Connection>>>,
-    /// Told when the last request in flight of an endpoint that does not serve has ended.
-    settled: Rc<Notify>,
-    pub(super) is_told_quiet: Cell<bool>,
 }
 
 /// A connection to an endpoint.
@@ -118,7 +124,7 @@ impl Upstream {
             address: endpoint.address.clone(),
             name: endpoint.name.clone(),
             shown: access_log::endpoint(endpoint.id, &endpoint.address),
-            traffic: Arc::clone(&endpoint.traffic),
+            traffic: endpoint.traffic.clone(),
             token: endpoint.token,
             thread,
             standing: Cell::new(Standing::Serving),

@@ -188,7 +188,7 @@ impl Proxy {
 
     fn push(&mut self, address: &Address) {
         let token = self.secret.as_ref().map(|secret| secret.token(address));
-        let traffic = Arc::new(self.ledger.open().unwrap());
+        let traffic = self.ledger.open().unwrap();
         let listed = endpoint(self.endpoints.len(), address, traffic);
         self.endpoints.push(Endpoint { token, ..listed });
     }
@@ -199,7 +199,7 @@ impl Proxy {
     }
 }
 
-fn endpoint(index: usize, address: &Address, traffic: Arc<Traffic>) -> Endpoint {
+fn endpoint(index: usize, address: &Address, traffic: Traffic) -> Endpoint {
     Endpoint {
         id: EndpointId::new(index as u64),
         address: address.clone(),

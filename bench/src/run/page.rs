@@ -23,6 +23,8 @@ subject is measured once; the first round is discarded, and a figure is the medi
 - **× relay**, **× haproxy**, **× nginx** compare that figure: below 1 is cheaper. It is the median
   of the ratios within each round. A subject with a log is compared with HAProxy and nginx with a
   log, and always with the relay without one.
+- **cloudaps** is the program as it is released: `just release` builds it by what it does under
+  these loads. nginx and HAProxy are Debian's packages.
 - **relay** is a bare relay, part of this repository: one read and one write in each direction, the
   origin with the fewest requests in flight, kept connections. It checks nothing, changes nothing
   and has no timeouts. It shows what the kernel costs; no proxy can do its work for less.
@@ -54,8 +56,7 @@ pub(super) struct Section {
 
 impl Page {
     pub(super) fn new(programs: &Programs, left_out: Vec<String>) -> Self {
-        let arguments: Vec<String> = std::env::args().skip(2).collect();
-        let command = format!("just bench {}", arguments.join(" ")).trim_end().to_owned();
+        let command = typed(std::env::args().skip(2));
         Self { facts: machine::facts(programs), left_out, command, sections: Vec::new() }
     }
 
@@ -116,5 +117,30 @@ impl fmt::Display for Section {
             write!(formatter, "\n{note}\n")?;
         }
         Ok(())
+    }
+}
+
+/// The command that was typed. It names no program: `just bench` does that.
+fn typed(mut arguments: impl Iterator<Item = String>) -> String {
+    let mut command = "just bench".to_owned();
+    while let Some(argument) = arguments.next() {
+        if argument == "--cloudaps" {
+            arguments.next();
+        } else {
+            command = format!("{command} {argument}");
+        }
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_was_typed() {
+        let typed = |words: &str| typed(words.split_whitespace().map(ToOwned::to_owned));
+        assert_eq!(typed("--cloudaps a/b --rounds 4 --quick"), "just bench --rounds 4 --quick");
+        assert_eq!(typed("--cloudaps a/b"), "just bench");
     }
 }

@@ -32,7 +32,7 @@ fn endpoint(number: u64, standing: Standing) -> Endpoint {
         weight: Weight::FULL,
         since: Instant::START,
         standing,
-        traffic: Arc::new(LEDGER.with(Ledger::open).unwrap()),
+        traffic: LEDGER.with(Ledger::open).unwrap(),
         token: None,
     }
 }
