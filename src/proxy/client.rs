@@ -281,6 +281,13 @@ impl Client {
         Poll::Pending
     }
 
+    /// Says that no more will come: with what the system may have kept back for that. Closed at
+    /// once, it would throw that away if the client has said more than anybody wants to read.
+    pub(super) fn finish(&self) {
+        // It fails only if the client is gone.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
     /// Says that no more will come, and lets the client read what was said before its own bytes
     /// make the system reset the connection (RFC 9112 §9.6).
     pub(super) async fn linger(&self, thread: &Thread, inbound: &mut Buffer) {

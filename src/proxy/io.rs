@@ -210,8 +210,8 @@ pub(super) async fn write(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Departure {
     Now,
-    /// With the end of the connection, which comes at once: that is one packet instead of two,
-    /// each of which both sides' systems have to handle and to acknowledge.
+    /// With the end of what we say, which comes at once: that is one packet instead of two, each of
+    /// which both sides' systems have to handle and to acknowledge.
     WithTheEnd,
 }
 

@@ -102,7 +102,8 @@ impl Session<'_> {
             After::Tunnel(link) => tunnel::run(thread, client, link, trail).await,
             After::Linger => client.linger(thread, inbound).await,
             After::Abort => client.reset(),
-            After::KeepAlive | After::Close => {}
+            After::Close => client.finish(),
+            After::KeepAlive => {}
         }
         inbound.clear(&thread.blocks);
     }

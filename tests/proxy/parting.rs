@@ -92,3 +92,19 @@ fn a_client_that_ends_its_side_after_its_answer_is_closed_in_order() {
     assert_eq!(client.rest(), "");
     until("it is counted", || proxy.counters().closed == 1);
 }
+
+#[test]
+fn a_client_that_says_more_than_its_last_request_is_answered_all_the_same() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut server = origin.accept();
+    server.head();
+    // Nobody reads it, so closing the connection resets it.
+    client.send("and another thing");
+    server.send(OK);
+    let (answer, _) = client.rest_or_reset();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
+    assert!(answer.ends_with("ok"), "{answer:?}");
+}
