@@ -120,8 +120,12 @@ impl World {
 
 impl World {
     /// Whether a forwarder that has requests would still send some there, or waits for an answer.
-    fn is_relayed_to(&self, of: &Controller, backend: &Instance) -> bool {
-        let Some(address) = backend.address.as_ref().and_then(Address::ip) else { return false };
+    fn is_relayed_to(&self, of: &Controller, ending: &Instance) -> bool {
+        // An instance may have the address of a backend that is gone. Who was not told yet does not
+        // get through to it: only the balancer is let in (`blueprint/rule.rs`).
+        let is_backend = ending.slot.group == Group::Backend;
+        let address = ending.address.as_ref().filter(|_| is_backend).and_then(Address::ip);
+        let Some(address) = address else { return false };
         // Who was found dead in this turn loses its requests in this turn: nobody waits for them.
         let is_dead = |id: &InstanceId| match of.fleet.get(id).map(|tracked| &tracked.phase) {
             Some(Phase::Condemned(reason)) => reason.is_death(),
