@@ -1,7 +1,7 @@
 //! The checks, each named like its law.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use cloudaps::address::Address;
@@ -160,9 +160,10 @@ fn forwarders_are_pointed_at_those_that_are_to_have_requests(
         };
         Some((tracked.instance.address.as_ref()?.ip()?, rank))
     });
-    let ranks: BTreeMap<SocketAddr, u8> = ranks.collect();
-    let best = ranks.values().min();
-    let is_best = |at: &SocketAddr| best.is_some() && ranks.get(at) == best;
+    // Whoever serves may have the address of one that is gone, so that one address has two ranks.
+    let ranks: BTreeSet<(SocketAddr, u8)> = ranks.collect();
+    let best = ranks.iter().map(|(_, rank)| *rank).min();
+    let is_best = |at: &SocketAddr| best.is_some_and(|rank| ranks.contains(&(*at, rank)));
     law(Law::Backend, to.serving.iter().all(is_best), || format!("{to} of {ranks:?}"))
 }
 
