@@ -40,6 +40,7 @@ stories! {
     backend_drained_by_order,
     backend_ghost_after_a_restart,
     backend_hangs,
+    backend_hangs_while_paused,
     backend_killed,
     backend_launch_denied,
     backend_launch_unanswered,

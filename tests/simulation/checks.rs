@@ -155,7 +155,7 @@ fn forwarders_are_pointed_at_those_that_are_to_have_requests(
             Phase::Starting | Phase::Serving if is_fenced => 0,
             Phase::Serving | Phase::Outgoing(_) if !is_fenced => u8::from(sheds),
             Phase::Starting => 2,
-            Phase::Condemned(reason) if reason.may_still_answer() && !is_fenced => 2,
+            Phase::Condemned(reason) if reason.may_still_answer() => 2,
             _ => return None,
         };
         Some((tracked.instance.address.as_ref()?.ip()?, rank))
