@@ -44,6 +44,7 @@ stories! {
     backend_killed,
     backend_launch_denied,
     backend_launch_unanswered,
+    backend_leaves_while_paused,
     backend_moves_while_a_forwarder_hangs,
     backend_replaced_by_order,
     backend_revenant,

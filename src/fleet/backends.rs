@@ -98,13 +98,13 @@ impl Fleet {
     }
 
     /// The one that stays, even if it does not serve yet: there is no other. Without one, the one
-    /// that failed, as long as it may answer.
+    /// that goes, as long as it serves or may answer: while paused nobody ends it.
     fn only_backend(&self) -> Option<SocketAddr> {
         let members = || self.members(Group::Backend);
         let stays = members().filter(|tracked| tracked.phase.fills_slot());
         let stays = stays.min_by_key(|tracked| tracked.precedence());
-        let doubtful = || members().find(|tracked| tier_of(tracked) == Some(Tier::Doubtful));
-        stays.or_else(doubtful).and_then(Tracked::ip)
+        let goes = || members().filter(|of| tier_of(of).is_some()).min_by_key(|of| tier_of(of));
+        stays.or_else(goes).and_then(Tracked::ip)
     }
 
     fn best_backends(&self) -> BTreeSet<SocketAddr> {

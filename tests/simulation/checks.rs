@@ -154,6 +154,7 @@ fn forwarders_are_pointed_at_those_that_are_to_have_requests(
         let rank = match &tracked.phase {
             Phase::Starting | Phase::Serving if is_fenced => 0,
             Phase::Serving | Phase::Outgoing(_) if !is_fenced => u8::from(sheds),
+            Phase::Outgoing(_) => 1,
             Phase::Starting => 2,
             Phase::Condemned(reason) if reason.may_still_answer() => 2,
             _ => return None,
