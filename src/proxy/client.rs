@@ -124,6 +124,10 @@ impl Client {
     pub(super) fn next(&self, thread: &Thread, inbound: &mut Buffer) -> impl Future<Output = Next> {
         if inbound.is_empty() {
             self.idle.set(Idle::Since(thread.tick_now()));
+            // Read unwatched, the next request could overtake what the runtime has still to tell of
+            // a kept connection: that its endpoint has said something unasked. If the watch fails,
+            // the wait meets the error itself.
+            let _ = self.stream.watch();
         }
         poll_fn(|context| match self.idle.get() {
             Idle::No => Poll::Ready(Next::Asks),
