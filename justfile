@@ -62,7 +62,7 @@ fuzz target seconds="60":
         tests/codec/corpus/$(cut -d _ -f 1 <<<{{ target }}) -- \
         -dict=fuzz/http.dict -max_len=1024 -timeout=10 -max_total_time={{ seconds }}
 
-# Compare with nginx, HAProxy and a bare relay: `just bench --help` lists the options.
+# Compare with nginx, HAProxy and a bare relay.
 bench *args: release
     cargo build --release --locked --package cloudaps-bench
     target/release/cloudaps-bench run --cloudaps target/trained/release/cloudaps {{ args }}

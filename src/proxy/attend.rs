@@ -79,7 +79,7 @@ async fn hear(parting: Parting, stream: OwnedFd, address: IpAddr) {
     let client = Client::new(stream.into(), address, Rc::default());
     let visit = Visit::new(client, Buffer::default(), parting);
     if Box::pin(introduce(&visit.parting.0, &visit.client)).await {
-        Box::pin(visit.last()).await;
+        Box::pin(visit.take_place()).await;
     }
 }
 
@@ -101,7 +101,7 @@ fn take_up(Parked { client, parting }: Parked) {
 /// Attends to one client after the other.
 async fn attend(thread: Rc<Thread>, attendant: Rc<Attendant>) {
     loop {
-        attendant.next().await.last().await;
+        attendant.next().await.take_place().await;
         if !thread.attendants.keep(&attendant) {
             return;
         }
@@ -135,7 +135,7 @@ impl Visit {
 
     /// Serves the client until it leaves, or has nothing to say for long.
     #[expect(clippy::manual_async_fn, reason = "an async fn would keep its arguments twice")]
-    fn last(mut self) -> impl Future<Output = ()> {
+    fn take_place(mut self) -> impl Future<Output = ()> {
         async move {
             let Self { client, inbound, parting, .. } = &mut self;
             if serve(&parting.0, client, inbound).await == Ended::Resting {

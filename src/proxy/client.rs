@@ -148,8 +148,7 @@ impl Client {
                 return Poll::Ready(Next::Rests);
             }
             Poll::Pending => {
-                // It is always the same: a client belongs to one task.
-                self.waker.get_or_init(|| context.waker().clone());
+                self.keep_waker(context);
                 return Poll::Pending;
             }
         };
@@ -260,8 +259,13 @@ impl Client {
         if self.stream.is_watched() {
             return self.poll_gone(thread, inbound, context);
         }
-        self.waker.get_or_init(|| context.waker().clone());
+        self.keep_waker(context);
         Poll::Pending
+    }
+
+    /// Notes who is to be woken. It is always the same: a client belongs to one task.
+    fn keep_waker(&self, context: &Context<'_>) {
+        self.waker.get_or_init(|| context.waker().clone());
     }
 
     /// Ready when the client has left. What it sends meanwhile (the next request) is kept.
@@ -287,15 +291,18 @@ impl Client {
 
     /// Says that no more will come: with what the system may have kept back for that. Closed at
     /// once, it would throw that away if the client has said more than anybody wants to read.
-    pub(super) fn finish(&self) {
-        // It fails only if the client is gone.
-        let _ = self.stream.shutdown(Shutdown::Write);
+    ///
+    /// # Errors
+    ///
+    /// It fails only if the client is gone.
+    pub(super) fn finish(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// Says that no more will come, and lets the client read what was said before its own bytes
     /// make the system reset the connection (RFC 9112 §9.6).
     pub(super) async fn linger(&self, thread: &Thread, inbound: &mut Buffer) {
-        if self.stream.shutdown(Shutdown::Write).is_err() {
+        if self.finish().is_err() {
             return;
         }
         let discard = pin!(async {

@@ -102,7 +102,8 @@ impl Session<'_> {
             After::Tunnel(link) => tunnel::run(thread, client, link, trail).await,
             After::Linger => client.linger(thread, inbound).await,
             After::Abort => client.reset(),
-            After::Close => client.finish(),
+            // Who is gone need not be told.
+            After::Close => drop(client.finish()),
             After::KeepAlive => {}
         }
         inbound.clear(&thread.blocks);
