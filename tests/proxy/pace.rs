@@ -1,4 +1,5 @@
-//! Clients that drip: how long they are borne, and that they hold up nobody.
+//! Clients that drip and endpoints that think: how long they are borne, how little they take, and
+//! that they hold up nobody.
 
 use std::fs;
 use std::thread;
@@ -213,6 +214,31 @@ fn a_thousand_clients_that_drip_hold_up_nobody_and_take_bounded_memory() {
     }
     exchange(&mut client, &mut server);
     until("all are counted", || proxy.counters().answers[4] == 2 * OF_EACH as u64);
+}
+
+#[test]
+fn requests_that_wait_for_their_answers_hold_no_buffer() {
+    const WAITING: usize = 1000;
+    raise_descriptor_limit();
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let before = resident();
+    let (mut clients, mut servers) = (Vec::new(), Vec::new());
+    for _ in 0..WAITING {
+        let mut client = proxy.client();
+        client.send(GET);
+        clients.push(client);
+        let mut server = origin.accept();
+        server.head();
+        servers.push(server);
+    }
+    // A buffer is 16 KiB. This is what there is to know of a request, and the test's own ends.
+    let each = (resident() - before) / WAITING;
+    assert!(each < 9_000, "each takes {each} bytes");
+    for (client, server) in clients.iter_mut().zip(&mut servers) {
+        server.send(OK);
+        assert_eq!(client.answer().1, "ok");
+    }
 }
 
 /// A client and an endpoint whose connections are open, and will be used again.
