@@ -41,7 +41,7 @@ pub use framing::Framing;
 pub use method::Method;
 pub use refusal::Refusal;
 pub use reply::{Delivery, Interim, Reply, interim, write_interim, write_response, write_switch};
-pub use request::{Hops, RequestHead};
+pub use request::{Hops, RequestHead, Terms};
 pub use request_id::{InvalidRequestId, RequestId};
 pub use response::ResponseHead;
 pub use syntax::{push_address, push_decimal};

@@ -4,7 +4,7 @@ use super::cookie::{SetCookie, push_set_cookie};
 use super::fields::{Fate, push_line};
 use super::forward::{push_content_length, push_upgrade, push_way};
 use super::name::Name;
-use super::{Framing, Method, Persistence, RequestHead, RequestId, ResponseHead, Version};
+use super::{Framing, Method, Persistence, RequestId, ResponseHead, Terms, Version};
 
 /// What the response answers.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +51,12 @@ pub enum Interim {
     Swallow,
 }
 
-/// What to do with an interim response of that `status` to `request` (RFC 9110 §15.2).
+/// What to do with an interim response of that `status` to a request (RFC 9110 §15.2).
 #[must_use]
-pub fn interim(request: &RequestHead, status: u16) -> Interim {
-    match (request.version(), status) {
+pub fn interim(request: &Terms, status: u16) -> Interim {
+    match (request.version, status) {
         (Version::Http10, _) => Interim::Swallow,
-        (Version::Http11, 100) if !request.expects_continue() => Interim::Swallow,
+        (Version::Http11, 100) if !request.expects_continue => Interim::Swallow,
         (Version::Http11, _) => Interim::Forward,
     }
 }

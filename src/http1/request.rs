@@ -39,7 +39,22 @@ pub enum Hops {
     Exhausted,
 }
 
-/// The head of a request. Made once per connection and reused for each request on it.
+/// On what terms a request is answered: all that has to be known of it once its head has gone on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The method.
+    pub method: Method,
+    /// The version the client speaks.
+    pub version: Version,
+    /// Whether the client wants the connection to outlive the answer.
+    pub persistence: Persistence,
+    /// Whether it may wait for `100 Continue`.
+    pub expects_continue: bool,
+    /// Whether it offers to switch protocols.
+    pub asks_upgrade: bool,
+}
+
+/// The head of a request. Made once and reused for one request after the other.
 #[derive(Debug, Default)]
 pub struct RequestHead {
     /// The bytes already looked at while the head was incomplete.
@@ -178,6 +193,18 @@ impl RequestHead {
             && self.line.version == Version::Http11
             && self.line.method == Method::Get
             && self.facts.framing == Framing::Empty
+    }
+
+    /// What has to be known of it from here on.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            method: self.method(),
+            version: self.version(),
+            persistence: self.persistence(),
+            expects_continue: self.expects_continue(),
+            asks_upgrade: self.asks_upgrade(),
+        }
     }
 
     /// How much further the request may travel.

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use super::buffer::Buffer;
 use super::client::Client;
@@ -11,7 +10,7 @@ use super::io;
 use super::space::AnswerSpace;
 use super::thread::Thread;
 use super::upstream::Link;
-use crate::http1::{self, Interim, Progress, Refusal, RequestHead, RequestId, SetCookie};
+use crate::http1::{self, Interim, Progress, Refusal, RequestId, SetCookie, Terms};
 
 /// Interim answers to one request: there is no reason for more than a few, and an endpoint that
 /// sends them without end would keep the request from ever timing out.
@@ -20,7 +19,7 @@ const INTERIM_MAX: u32 = 16;
 /// An answer that is awaited.
 pub(super) struct Answering<'a> {
     thread: &'a Thread,
-    request: &'a RequestHead,
+    request: Terms,
     /// What the endpoint has sent.
     buffer: Buffer,
     /// There from its first byte on.
@@ -34,6 +33,15 @@ pub(super) struct Answer {
     /// What the endpoint has sent; the head first, until it is written to the reply.
     pub(super) buffer: Buffer,
     pub(super) space: Box<AnswerSpace>,
+}
+
+/// What an endpoint said.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An interim answer, which waits for [`Answering::pass_on`].
+    Interim,
+    /// The head of the final one.
+    Final(Answer),
 }
 
 /// Why there is no answer.
@@ -52,7 +60,7 @@ pub(super) enum Unanswered {
 }
 
 impl<'a> Answering<'a> {
-    pub(super) fn new(thread: &'a Thread, request: &'a RequestHead) -> Self {
+    pub(super) fn new(thread: &'a Thread, request: Terms) -> Self {
         Self { thread, request, buffer: Buffer::default(), space: None, interims: 0 }
     }
 
@@ -70,93 +78,98 @@ impl<'a> Answering<'a> {
         self.space.is_some()
     }
 
-    /// Reads until the head of the final answer is complete, and relays interim ones.
+    /// Reads until the head of the final answer is complete, and relays interim ones. Nothing is
+    /// lost if this is dropped on the way.
     pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<Answer, Unanswered> {
         loop {
-            if let Some(answer) = self.advance(client).await? {
-                return Ok(answer);
+            match poll_fn(|context| self.poll_heard(link, context)).await? {
+                Heard::Final(answer) => return Ok(answer),
+                Heard::Interim => Box::pin(self.pass_on(client)).await?,
             }
-            poll_fn(|context| self.poll_more(link, context)).await?;
         }
     }
 
-    /// Ready when more of it has come.
-    pub(super) fn poll_more(
+    /// Ready when the head of an answer has come.
+    pub(super) fn poll_heard(
         &mut self,
         link: &Link,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), Unanswered>> {
-        let (blocks, stream) = (&self.thread.blocks, link.stream());
-        match ready!(io::poll_read(context, blocks, stream, &mut self.buffer)) {
-            Ok(0) | Err(_) => return Poll::Ready(Err(Unanswered::Closed)),
-            Ok(_) => {}
+    ) -> Poll<Result<Heard, Unanswered>> {
+        loop {
+            if let Some(heard) = self.take_in()? {
+                return Poll::Ready(Ok(heard));
+            }
+            let (blocks, stream) = (&self.thread.blocks, link.stream());
+            match ready!(io::poll_read(context, blocks, stream, &mut self.buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(Unanswered::Closed)),
+                Ok(_) => {}
+            }
+            self.space.get_or_insert_with(|| self.thread.answers.take());
         }
-        self.space.get_or_insert_with(|| self.thread.answers.take());
-        Poll::Ready(Ok(()))
     }
 
-    /// Takes in what has come, and relays interim answers; returns the final one when its head is
-    /// complete. Nothing is lost if this is dropped on the way.
-    pub(super) async fn advance(&mut self, client: &Client) -> Result<Option<Answer>, Unanswered> {
+    /// Understands what has come.
+    fn take_in(&mut self) -> Result<Option<Heard>, Unanswered> {
         loop {
             let Some(space) = &mut self.space else { return Ok(None) };
             if !space.reply.is_empty() {
-                let stall = self.thread.settings.timeouts.stall;
-                Box::pin(flush(client, stall, &mut space.reply)).await?;
+                return Ok(Some(Heard::Interim));
             }
             if parse(self.thread, self.request, &self.buffer, space)? == Progress::Incomplete {
                 return Ok(None);
             }
-            if space.head.is_interim() {
-                self.interims += 1;
-                if self.interims > INTERIM_MAX {
-                    return Err(Unanswered::Invalid);
-                }
-                write_interim(self.request, &mut self.buffer, space);
-            } else {
+            if !space.head.is_interim() {
                 let buffer = std::mem::take(&mut self.buffer);
-                return Ok(self.space.take().map(|space| Answer { buffer, space }));
+                return Ok(self.space.take().map(|space| Heard::Final(Answer { buffer, space })));
             }
+            self.interims += 1;
+            if self.interims > INTERIM_MAX {
+                return Err(Unanswered::Invalid);
+            }
+            write_interim(self.request, &mut self.buffer, space);
         }
+    }
+
+    /// Sends an interim answer to the client. What was sent is not sent again, should this be
+    /// dropped.
+    pub(super) async fn pass_on(&mut self, client: &Client) -> Result<(), Unanswered> {
+        let Some(AnswerSpace { reply, .. }) = self.space.as_deref_mut() else { return Ok(()) };
+        let patience = (client.alarm(), self.thread.settings.timeouts.stall);
+        while !reply.is_empty() {
+            let written = io::write(patience, &client.stream, reply).await;
+            let count = written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
+            reply.drain(..count);
+        }
+        Ok(())
     }
 }
 
 /// Reads as much of the head as has come.
 fn parse(
     thread: &Thread,
-    request: &RequestHead,
+    request: Terms,
     buffer: &Buffer,
     space: &mut AnswerSpace,
 ) -> Result<Progress, Unanswered> {
     let limits = &thread.settings.limits.head;
-    let parsed = space.head.parse(buffer.filled(), limits, request.method());
+    let parsed = space.head.parse(buffer.filled(), limits, request.method);
     let progress = parsed.map_err(|refusal| match refusal {
         Refusal::HeadTooLarge | Refusal::HeadersTooMany => Unanswered::TooLarge,
         _ => Unanswered::Invalid,
     })?;
     // Whoever switches unasked would make us take the next client's request for its protocol.
-    let is_asked = !space.head.switches() || request.asks_upgrade();
+    let is_asked = !space.head.switches() || request.asks_upgrade;
     if is_asked { Ok(progress) } else { Err(Unanswered::Invalid) }
 }
 
 /// Writes an interim answer as the client gets it, if it does.
-fn write_interim(request: &RequestHead, buffer: &mut Buffer, space: &mut AnswerSpace) {
+fn write_interim(request: Terms, buffer: &mut Buffer, space: &mut AnswerSpace) {
     let AnswerSpace { head, reply } = space;
-    if http1::interim(request, head.status()) == Interim::Forward {
+    if http1::interim(&request, head.status()) == Interim::Forward {
         http1::write_interim(reply, head, buffer.filled());
     }
     buffer.consume(head.len());
     head.clear();
-}
-
-/// Sends an interim answer. What was sent is gone from `reply`, should this be dropped.
-async fn flush(client: &Client, stall: Duration, reply: &mut Vec<u8>) -> Result<(), Unanswered> {
-    while !reply.is_empty() {
-        let written = io::write((client.alarm(), stall), &client.stream, reply).await;
-        let count = written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
-        reply.drain(..count);
-    }
-    Ok(())
 }
 
 impl Answer {

@@ -28,7 +28,6 @@ pub(super) struct Download<'a> {
     written: usize,
     /// What the rest of a large one goes through, once there is nothing else to send.
     pipe: Option<Box<Pipe>>,
-    notes: &'a mut Notes,
 }
 
 /// Why an answer was cut short.
@@ -77,24 +76,28 @@ impl<'a> Download<'a> {
         thread: &'a Thread,
         mut answer: Answer,
         delivery: Framing,
-        notes: &'a mut Notes,
     ) -> Result<Self, Cut> {
         let (limits, pace) = (&thread.settings.limits.head, thread.reader_pace);
         let mut body = http1::Body::new(answer.space.head.framing(), limits);
         // Head and body together: most answers are one write.
         let next = Piece::Framed(absorb(&mut body, &mut answer, delivery)?);
         let (framing, written, pipe) = (delivery, 0, None);
-        Ok(Self { thread, answer, body, framing, pace, next, written, pipe, notes })
+        Ok(Self { thread, answer, body, framing, pace, next, written, pipe })
     }
 
     /// Sends what has come, as far as the client's system takes it at once: mostly all there is.
     /// `last` is when the end of the answer departs.
-    pub(super) fn send_at_once(&mut self, client: &Client, last: Departure) -> Result<(), Cut> {
+    pub(super) fn send_at_once(
+        &mut self,
+        client: &Client,
+        last: Departure,
+        notes: &mut Notes,
+    ) -> Result<(), Cut> {
         let departure = if self.body.is_done() { last } else { Departure::Now };
         let written = io::write_at_once(&client.stream, self.unsent(), departure);
         let count = written.map_err(|_| Cut::Client)?;
         self.pace.moved(count);
-        self.moved(count);
+        self.moved(count, notes);
         Ok(())
     }
 
@@ -104,11 +107,16 @@ impl<'a> Download<'a> {
     }
 
     /// Relays the rest, reading from the endpoint as the client takes it.
-    pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Cut> {
+    pub(super) async fn run(
+        &mut self,
+        client: &Client,
+        link: &Link,
+        notes: &mut Notes,
+    ) -> Result<(), Cut> {
         let mut stint = Stint::default();
         loop {
-            self.send(client).await?;
-            self.pass_on(client).await?;
+            self.send(client, notes).await?;
+            self.pass_on(client, notes).await?;
             if self.body.is_done() {
                 return Ok(());
             }
@@ -157,8 +165,8 @@ impl<'a> Download<'a> {
     }
 
     /// Sends what is in the pipe.
-    async fn pass_on(&mut self, client: &Client) -> Result<(), Cut> {
-        let Self { pipe: Some(pipe), pace, answer, notes, .. } = self else { return Ok(()) };
+    async fn pass_on(&mut self, client: &Client, notes: &mut Notes) -> Result<(), Cut> {
+        let Self { pipe: Some(pipe), pace, answer, .. } = self else { return Ok(()) };
         while !pipe.is_empty() {
             let drained = pin!(pipe.drain(&client.stream));
             let drained = io::in_step((client.alarm(), pace), drained).await;
@@ -181,12 +189,12 @@ impl<'a> Download<'a> {
         self.answer.part(self.thread);
     }
 
-    async fn send(&mut self, client: &Client) -> Result<(), Cut> {
+    async fn send(&mut self, client: &Client, notes: &mut Notes) -> Result<(), Cut> {
         while !self.unsent().is_empty() {
             let Self { answer, next, written, pace, .. } = self;
             let rest = &next.bytes(answer)[*written..];
             let written = io::write_at((client.alarm(), pace), &client.stream, rest).await;
-            self.moved(written.map_err(|error| Cut::of_client(&error))?);
+            self.moved(written.map_err(|error| Cut::of_client(&error))?, notes);
         }
         Ok(())
     }
@@ -196,7 +204,7 @@ impl<'a> Download<'a> {
     }
 
     /// The client's system has taken so many bytes of the piece.
-    fn moved(&mut self, count: usize) {
+    fn moved(&mut self, count: usize, notes: &mut Notes) {
         self.written += count;
         if !self.unsent().is_empty() {
             return;
@@ -211,7 +219,7 @@ impl<'a> Download<'a> {
         };
         space.reply.clear();
         self.written = 0;
-        self.notes.note_sent(space.head.status(), body);
+        notes.note_sent(space.head.status(), body);
     }
 
     /// What was read, in the framing that the client gets. Chunks are copied into theirs; what

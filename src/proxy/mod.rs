@@ -3,9 +3,9 @@
 //! One thread per core, and nothing shared between them but what is written rarely: each has its
 //! own runtime, its own listening socket on the same port (`SO_REUSEPORT`), its own connections to
 //! the endpoints and its own counters. One task per client connection tells the story of its
-//! requests (`session.rs`), each of which is an exchange (`exchange.rs`). The pool reaches the
-//! threads as an immutable snapshot, swapped whole: there is no reload, and a control plane that is
-//! stuck never stops the traffic.
+//! requests (`session.rs`), each of which is an exchange (`exchange.rs`) whose answer is delivered
+//! (`delivery.rs`). The pool reaches the threads as an immutable snapshot, swapped whole: there is
+//! no reload, and a control plane that is stuck never stops the traffic.
 //!
 //! In the steady state a request costs no lock that others contend for, no shared atomic, no change
 //! to what epoll watches, and no allocation. What waits holds no buffer: each thread keeps a stock
@@ -20,6 +20,7 @@ mod attend;
 mod buffer;
 mod client;
 mod counters;
+mod delivery;
 mod download;
 mod engine;
 mod error;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::client::Client;
 use super::failures::Subject;
+use super::thread::Thread;
 use super::trail::{Asked, Said, Sinks, Trail};
 use crate::http1::{Form, RequestHead, RequestId};
 
@@ -56,7 +57,19 @@ impl Record {
     }
 
     /// Takes down what a head says, whose text is in `bytes`.
-    pub(super) fn note_head(&mut self, head: &RequestHead, bytes: &[u8]) {
+    pub(super) fn note_head(
+        &mut self,
+        (thread, client): (&Thread, &Client),
+        head: &RequestHead,
+        bytes: &[u8],
+    ) {
+        self.id = head.request_id(bytes).unwrap_or_else(|| thread.new_request_id());
+        self.sender = Some(client.sender(&thread.settings.inbound, head, bytes));
+        self.note_accepts(head, bytes);
+        self.open_trail(client, Said::Head { head, bytes });
+    }
+
+    fn note_accepts(&mut self, head: &RequestHead, bytes: &[u8]) {
         for value in head.accept(bytes) {
             self.note_accept(value);
         }
@@ -102,7 +115,7 @@ mod tests {
         let mut head = RequestHead::default();
         let _ = head.parse(text.as_bytes(), &Limits::default()).unwrap();
         let mut record = Record::default();
-        record.note_head(&head, text.as_bytes());
+        record.note_accepts(&head, text.as_bytes());
         record.form()
     }
 

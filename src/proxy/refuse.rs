@@ -25,7 +25,7 @@ pub(super) async fn refuse(
         return After::Close;
     };
     let persistence = if thread.is_draining() { Persistence::Close } else { persistence };
-    let (method, date) = (space.head.method(), &thread.date());
+    let (method, date) = (space.terms.method, &thread.date());
     let (form, request_id) = (space.record.form(), &space.record.id);
     let reply = Reply { method, persistence, form, request_id, date };
     let (answer, length) = problem::answer(error, status, reply);
@@ -38,13 +38,14 @@ pub(super) async fn answer_options(
     thread: &Thread,
     client: &Client,
     space: &mut RequestSpace,
+    framing: Framing,
 ) -> After {
     // With a body, finding where the next request begins is not worth the trouble.
-    let persistence = match space.head.framing() {
-        Framing::Empty | Framing::Length(0) => space.head.persistence(),
+    let persistence = match framing {
+        Framing::Empty | Framing::Length(0) => space.terms.persistence,
         Framing::Length(_) | Framing::Chunked | Framing::UntilClose => Persistence::Close,
     };
-    let (method, date) = (space.head.method(), &thread.date());
+    let (method, date) = (space.terms.method, &thread.date());
     let (form, request_id) = (space.record.form(), &space.record.id);
     let reply = Reply { method, persistence, form, request_id, date };
     thread.tally.add_answer(204);
@@ -62,8 +63,7 @@ async fn say(
     let patience = (client.alarm(), thread.settings.timeouts.stall);
     let said = io::write_all(patience, &client.stream, answer).await;
     if said.is_ok() {
-        let notes = &mut space.record.trail.notes;
-        (notes.status, notes.sent) = (Some(status), length as u64);
+        space.record.trail.notes.note_sent(status, length as u64);
     }
     match (said, persistence) {
         (Ok(()), Persistence::KeepAlive) => After::KeepAlive,

@@ -15,7 +15,7 @@ use super::thread::Thread;
 use super::trail::{Said, Trail};
 use super::tunnel;
 use super::upstream::Link;
-use crate::http1::{Hops, Persistence};
+use crate::http1::{Hops, Persistence, Terms};
 
 /// What becomes of a client's connection after an answer.
 #[derive(Debug)]
@@ -131,28 +131,29 @@ impl Session<'_> {
     /// Answers the next request, one way or another.
     async fn answer(&mut self, space: &mut RequestSpace) -> After {
         let Self { thread, client, .. } = *self;
-        let RequestSpace { head, record, .. } = space;
+        let RequestSpace { terms, record, .. } = space;
         record.begin(thread.sinks.as_ref());
-        if let Err(error) = client.read_head(thread, self.inbound, head).await {
+        // It goes back when the request has gone on, so few are needed at a time.
+        let mut head = thread.heads.take();
+        if let Err(error) = client.read_head(thread, self.inbound, &mut head).await {
+            thread.heads.give(head);
             if error.kind == Kind::Gone {
                 return After::Close;
             }
+            *terms = Terms::default();
             record.id = thread.new_request_id();
             record.open_trail(client, Said::first_line(self.inbound.filled()));
             return Box::pin(refuse(thread, client, space, error, Persistence::Close)).await;
         }
-        let bytes = self.inbound.filled();
-        record.id = head.request_id(bytes).unwrap_or_else(|| thread.new_request_id());
-        record.note_head(head, bytes);
-        record.sender = Some(client.sender(&thread.settings.inbound, head, bytes));
-        record.open_trail(client, Said::Head { head, bytes });
+        *terms = head.terms();
+        record.note_head((thread, client), &head, self.inbound.filled());
         thread.tally.add(Count::Requests);
         thread.earn_retry();
         if head.hops() == Hops::Exhausted {
             self.inbound.consume(head.len());
-            return Box::pin(answer_options(thread, client, space)).await;
+            return Box::pin(answer_options(thread, client, space, head.framing())).await;
         }
-        match relay((thread, client, self.inbound), space).await {
+        match relay((thread, client, self.inbound), head, space).await {
             Ok(after) => after,
             Err((error, rest)) => {
                 Box::pin(refuse(self.thread, self.client, space, error, rest)).await

@@ -3,7 +3,7 @@
 use super::buffer::BLOCK_SIZE;
 use super::record::Record;
 use super::stock::Spare;
-use crate::http1::{RequestHead, ResponseHead};
+use crate::http1::{RequestHead, ResponseHead, Terms};
 use crate::pool::Ties;
 
 /// Bytes that a head with a small body takes: most need no more, and more grows.
@@ -15,7 +15,7 @@ const KEPT_ROOM_MAX: usize = 2 * BLOCK_SIZE;
 /// What one request needs until it is answered.
 #[derive(Debug)]
 pub(super) struct RequestSpace {
-    pub(super) head: RequestHead,
+    pub(super) terms: Terms,
     /// The request as it goes upstream: head, and as much of the body as is kept for a retry.
     pub(super) outbound: Vec<u8>,
     /// What is remembered of the request.
@@ -38,7 +38,7 @@ impl Spare for Box<RequestSpace> {
 
     fn fresh() -> Self {
         Self::new(RequestSpace {
-            head: RequestHead::default(),
+            terms: Terms::default(),
             outbound: Vec::with_capacity(USUAL),
             record: Record::default(),
             ties: Ties::default(),
@@ -48,6 +48,20 @@ impl Spare for Box<RequestSpace> {
     fn reset(&mut self) -> bool {
         self.outbound.clear();
         self.outbound.capacity() <= KEPT_ROOM_MAX
+    }
+}
+
+impl Spare for Box<RequestHead> {
+    /// A request needs it only until it has gone on, so there are few at a time.
+    const KEPT_MAX: usize = 256;
+
+    fn fresh() -> Self {
+        Self::default()
+    }
+
+    fn reset(&mut self) -> bool {
+        self.clear();
+        true
     }
 }
 

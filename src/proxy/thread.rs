@@ -31,7 +31,7 @@ use super::traces::Spans;
 use super::trail::Sinks;
 use super::upstream::Upstream;
 use crate::clock::{self, Instant};
-use crate::http1::{self, RequestId};
+use crate::http1::{self, RequestHead, RequestId};
 use crate::pool::{Ask, Budget, Endpoint, Pool, Ties, Tried, Turn};
 
 /// How often the thread does what is not worth a timer of its own: connections that have been idle
@@ -71,6 +71,7 @@ pub(super) struct Thread {
     connected: Cell<usize>,
     /// Memory for what is in flight; what only waits has none.
     pub(super) blocks: Stock<Block>,
+    pub(super) heads: Stock<Box<RequestHead>>,
     pub(super) requests: Stock<Box<RequestSpace>>,
     pub(super) answers: Stock<Box<AnswerSpace>>,
     /// What large bodies go through.
@@ -129,6 +130,7 @@ impl Thread {
             parking,
             connected: Cell::new(0),
             blocks: Stock::default(),
+            heads: Stock::default(),
             requests: Stock::default(),
             answers: Stock::default(),
             pipes: Pipes::default(),

@@ -10,7 +10,7 @@ use super::report::Failure;
 use super::traces::{Journey, Spans, TryEnded};
 use super::upstream::{Link, Upstream};
 use crate::clock::{self, Instant};
-use crate::http1::{RequestHead, RequestId, SpanId, TraceParent, push_address};
+use crate::http1::{RequestHead, RequestId, SpanId, TraceOnward, TraceParent, push_address};
 
 /// What a request is called that we cut because we stop.
 const STOPPED: (Side, &str) = (Side::Balancer, "balancer_stopped");
@@ -42,10 +42,14 @@ pub(super) struct Trail {
     pub(super) received: u64,
 }
 
+/// What is noted of a request that will be told of, and nothing of any other: it has not even the
+/// room for it.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Option<Box<Noted>>);
+
 /// What happened to a request.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
-    is_kept: bool,
+pub(super) struct Noted {
     /// The status that the client was sent.
     pub(super) status: Option<u16>,
     /// Bytes of the answer's body that the system took.
@@ -93,7 +97,7 @@ pub(super) enum Said<'a> {
 pub(super) struct Ended<'a> {
     pub(super) begun: Instant,
     pub(super) at: Instant,
-    pub(super) notes: &'a Notes,
+    pub(super) notes: &'a Noted,
     pub(super) received: u64,
 }
 
@@ -151,8 +155,7 @@ impl Trail {
         self.sinks = Some(Rc::clone(sinks));
         self.begun = clock::now();
         self.received = 0;
-        let journey = std::mem::take(&mut self.notes.journey);
-        self.notes = Notes { is_kept: true, journey, ..Notes::default() };
+        self.notes.begin();
     }
 
     /// Whether it is told anywhere.
@@ -162,8 +165,8 @@ impl Trail {
 
     /// The request was read, or refused: from here on it has to be told of.
     pub(super) fn open(&mut self, asked: &Asked<'_>) {
-        let Some(sinks) = &self.sinks else { return };
-        let (parent, journey) = (asked.said.trace_parent(), &mut self.notes.journey);
+        let Some((sinks, notes)) = self.sinks.as_ref().zip(self.notes.0.as_mut()) else { return };
+        let (parent, journey) = (asked.said.trace_parent(), &mut notes.journey);
         if let Some(spans) = &sinks.spans {
             journey.begin(spans, (self.begun, parent), asked);
         }
@@ -190,7 +193,8 @@ impl Trail {
     /// By itself, so that without a log and traces a request does not even pay for the call.
     #[inline(never)]
     fn tell(&mut self) {
-        let Self { begun, ref mut notes, received, .. } = *self;
+        let Some(notes) = &mut self.notes.0 else { return };
+        let (begun, received) = (self.begun, self.received);
         let at = notes.delivered.unwrap_or_else(clock::now);
         if let Some(lines) = self.sinks.as_ref().and_then(|sinks| sinks.lines.as_ref()) {
             lines.add(self.text.split_at(self.gap), &Ended { begun, at, notes, received });
@@ -204,54 +208,84 @@ impl Trail {
 impl Drop for Trail {
     fn drop(&mut self) {
         if self.is_due {
-            self.notes.failed.get_or_insert(STOPPED);
+            self.notes.note_stopped();
             self.close();
         }
     }
 }
 
 impl Notes {
+    /// Begins anew, with the room that there is.
+    fn begin(&mut self) {
+        let noted = self.0.get_or_insert_default();
+        let journey = std::mem::take(&mut noted.journey);
+        **noted = Noted { journey, ..Noted::default() };
+    }
+
+    fn note(&mut self, how: impl FnOnce(&mut Noted)) {
+        if let Some(noted) = &mut self.0 {
+            how(noted);
+        }
+    }
+
+    /// What the request says of its trace from here on.
+    pub(super) fn onward(&self) -> Option<&TraceOnward> {
+        self.0.as_ref()?.journey.onward()
+    }
+
     /// Another endpoint is tried. Returns what the try is called in the trace, if it is recorded.
     pub(super) fn note_try(&mut self, upstream: &Rc<Upstream>) -> Option<SpanId> {
-        if !self.is_kept {
-            return None;
-        }
-        self.tries += 1;
-        self.upstream = Some(Rc::clone(upstream));
-        (self.connect, self.is_reused) = (None, false);
-        self.journey.begin_try()
+        let noted = self.0.as_mut()?;
+        noted.tries += 1;
+        noted.upstream = Some(Rc::clone(upstream));
+        (noted.connect, noted.is_reused) = (None, false);
+        noted.journey.begin_try()
     }
 
     /// There is a connection to it.
     pub(super) fn note_link(&mut self, link: &Link) {
-        (self.connect, self.is_reused) = (link.opened_in(), link.is_reused);
+        self.note(|noted| {
+            (noted.connect, noted.is_reused) = (link.opened_in(), link.is_reused);
+        });
     }
 
     /// The head of its answer has come.
     pub(super) fn note_answered(&mut self, status: u16) {
-        if self.is_kept {
-            self.answered = Some(clock::now());
-            self.journey.note_answer(status);
-        }
+        self.note(|noted| {
+            noted.answered = Some(clock::now());
+            noted.journey.note_answer(status);
+        });
     }
 
     /// The endpoint failed it; there may be another try.
     pub(super) fn note_setback(&mut self, failure: Failure) {
-        if self.is_kept {
+        self.note(|noted| {
             let error = Error::upstream(Kind::Endpoint(failure));
-            self.end_try(clock::now(), Some((error.side, error.name())));
-        }
+            noted.end_try(clock::now(), Some((error.side, error.name())));
+        });
     }
 
     /// The client's system took a part of the answer, so many bytes of whose body.
     pub(super) fn note_sent(&mut self, status: u16, bytes: u64) {
-        self.status = Some(status);
-        self.sent += bytes;
+        self.note(|noted| {
+            noted.status = Some(status);
+            noted.sent += bytes;
+        });
+    }
+
+    /// The client's system took a part of what follows the answer that switched protocols.
+    pub(super) fn note_carried(&mut self, bytes: u64) {
+        self.note(|noted| noted.sent += bytes);
+    }
+
+    /// The client's system had taken the whole answer then.
+    pub(super) fn note_delivered(&mut self, at: Instant) {
+        self.note(|noted| noted.delivered = Some(at));
     }
 
     /// It has waited for an endpoint.
     pub(super) fn note_held(&mut self, time: Duration) {
-        self.held += time;
+        self.note(|noted| noted.held += time);
     }
 
     /// It failed.
@@ -261,9 +295,18 @@ impl Notes {
 
     /// One side has ended it, in this way.
     pub(super) fn note_ended_by(&mut self, side: Side, how: &'static str) {
-        self.failed = Some((side, how));
+        self.note(|noted| noted.failed = Some((side, how)));
     }
 
+    /// We stop, whatever becomes of it.
+    fn note_stopped(&mut self) {
+        self.note(|noted| {
+            noted.failed.get_or_insert(STOPPED);
+        });
+    }
+}
+
+impl Noted {
     fn end_try(&mut self, at: Instant, failed: Option<(Side, &'static str)>) {
         let Some(upstream) = &self.upstream else { return };
         let before = self.tries.saturating_sub(1);

@@ -32,7 +32,7 @@ pub(super) struct Tries<'a> {
     /// How the last try failed. Forgotten when nothing serves any more: that is worse, and it is
     /// what the client has to be told.
     failure: Option<Failure>,
-    hold: Option<Hold>,
+    hold: Option<Box<Hold>>,
 }
 
 /// A try that an endpoint failed.
@@ -174,7 +174,7 @@ impl<'a> Tries<'a> {
                 let place = self.thread.hold(bytes);
                 let place = place.ok_or_else(|| reason(self.failure, Kind::HoldFull))?;
                 let until = (self.now + limits.timeout).min(self.deadline);
-                none.insert(Hold { _place: place, until, pause: limits.pause_first })
+                none.insert(Box::new(Hold { _place: place, until, pause: limits.pause_first }))
             }
         };
         Ok((hold.until, self.thread.jitter(hold.pause)))

@@ -113,7 +113,7 @@ impl Tunnel<'_> {
         let Some(trail) = trail.as_deref_mut() else { return };
         match way {
             Way::Up => trail.received += bytes as u64,
-            Way::Down => trail.notes.sent += bytes as u64,
+            Way::Down => trail.notes.note_carried(bytes as u64),
         }
     }
 

@@ -157,23 +157,20 @@ impl Upstream {
         self.is_leaving() && self.traffic.in_flight(self.thread) == 0
     }
 
-    /// Takes or opens a connection. The request counts as in flight from here.
-    pub(super) async fn link(
-        self: Rc<Self>,
-        reuse: Reuse,
-        connect: Duration,
-    ) -> Result<Link, Failure> {
-        let seat = Seat::take(self);
-        let idle = match reuse {
-            Reuse::Allowed => seat.0.take_idle(io::is_quiet),
-            Reuse::Checked => seat.0.take_idle(io::is_quiet_now),
+    /// Takes a connection that carried requests before, if there is one that this try may use.
+    pub(super) fn reuse(self: &Rc<Self>, reuse: Reuse) -> Option<Link> {
+        let connection = match reuse {
+            Reuse::Allowed => self.take_idle(io::is_quiet),
+            Reuse::Checked => self.take_idle(io::is_quiet_now),
             Reuse::Never => None,
-        };
-        if let Some(connection) = idle {
-            return Ok(Link { seat, connection, is_reused: true });
-        }
-        // Boxed: a session has room for its longest wait, and connections are mostly reused.
-        let connection = Box::pin(seat.0.open(connect)).await?;
+        }?;
+        Some(Link { seat: Seat::take(Rc::clone(self)), connection, is_reused: true })
+    }
+
+    /// Opens a connection. The request counts as in flight from here.
+    pub(super) async fn connect(self: Rc<Self>, limit: Duration) -> Result<Link, Failure> {
+        let seat = Seat::take(self);
+        let connection = seat.0.open(limit).await?;
         Ok(Link { seat, connection, is_reused: false })
     }
 

@@ -100,7 +100,8 @@ fn a_line_of_json_has_all_that_was_noted() {
     let (head, bytes) = head(b"a?b", b"curl").unwrap();
     let said = Said::Head { head: &head, bytes: &bytes };
     let text = line(LogFormat::Json, said, |trail| {
-        (trail.received, trail.notes.sent, trail.notes.status) = (1, u64::MAX, Some(502));
+        trail.received = 1;
+        trail.notes.note_sent(502, u64::MAX);
         trail.notes.note_held(Duration::from_micros(5));
         let error = Error::upstream(Kind::Endpoint(Failure::Reset));
         trail.notes.note_failed(error);
@@ -142,7 +143,7 @@ fn without_a_log_nothing_is_noted() {
     trail.begin(None);
     trail.open(&asked(&RequestId::from_draw(7), Said::Line(b"x")));
     trail.notes.note_answered(200);
-    assert!(format!("{trail:?}").contains("answered: None"), "{trail:?}");
+    assert!(format!("{trail:?}").contains("Notes(None)"), "{trail:?}");
     trail.close();
 }
 
@@ -200,7 +201,7 @@ proptest! {
     ) {
         let head = head(&target, &agent);
         let said = said(head.as_ref(), &agent);
-        let text = line(LogFormat::Combined, said, |trail| trail.notes.status = Some(200));
+        let text = line(LogFormat::Combined, said, |trail| trail.notes.note_sent(200, 0));
         prop_assert!(text.strip_suffix('\n').unwrap().bytes().all(|byte| byte.is_ascii_graphic()
             || byte == b' '));
         let fields = split_combined(&text);

@@ -11,7 +11,7 @@ use super::spans::Spans;
 use crate::clock::{self, Instant};
 use crate::http1::{Method, SpanId, TraceBegun, TraceFlags, TraceId, TraceOnward, TraceParent};
 use crate::proxy::error::Side;
-use crate::proxy::trail::{Asked, Notes, Said};
+use crate::proxy::trail::{Asked, Noted, Said};
 use crate::proxy::upstream::Upstream;
 
 /// One request's part of its trace.
@@ -93,10 +93,10 @@ impl Journey {
     }
 
     /// What the request says of its trace when it goes on, if not what it said when it came.
-    pub(in crate::proxy) fn onward(&self) -> Option<TraceOnward> {
+    pub(in crate::proxy) fn onward(&self) -> Option<&TraceOnward> {
         match &self.course {
             Course::Untouched => None,
-            Course::Unrecorded(onward) | Course::Recorded(Recorded { onward, .. }) => Some(*onward),
+            Course::Unrecorded(onward) | Course::Recorded(Recorded { onward, .. }) => Some(onward),
         }
     }
 
@@ -136,7 +136,7 @@ impl Journey {
     }
 
     /// The request is over.
-    pub(in crate::proxy) fn end(&mut self, at: Instant, notes: &Notes) {
+    pub(in crate::proxy) fn end(&mut self, at: Instant, notes: &Noted) {
         let Course::Recorded(recorded) = std::mem::take(&mut self.course) else { return };
         let TraceParent { trace, span, .. } = recorded.onward.parent;
         let identity = Identity { trace, span, parent: recorded.parent, kind: SpanKind::Server };

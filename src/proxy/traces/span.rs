@@ -13,7 +13,7 @@ use super::wire::{
 use crate::address::Address;
 use crate::http1::{Method, RequestHead, SpanId, TraceId, Version};
 use crate::proxy::error::Side;
-use crate::proxy::trail::{Asked, Notes, Said};
+use crate::proxy::trail::{Asked, Noted, Said};
 use crate::proxy::upstream::Upstream;
 
 /// `ExportTraceServiceRequest.resource_spans`.
@@ -216,7 +216,7 @@ fn push_head(out: &mut Vec<u8>, (head, bytes): (&RequestHead, &[u8]), target: &[
 }
 
 /// Appends what became of the request.
-pub(super) fn push_ended(out: &mut Vec<u8>, notes: &Notes) {
+pub(super) fn push_ended(out: &mut Vec<u8>, notes: &Noted) {
     if notes.tries > 1 {
         push_integer(out, ATTRIBUTES, "cloudaps.retries", (notes.tries - 1).into());
     }
