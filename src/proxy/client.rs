@@ -259,6 +259,7 @@ impl Client {
         if self.stream.is_watched() {
             return self.poll_gone(thread, inbound, context);
         }
+        inbound.rest(&thread.blocks);
         self.keep_waker(context);
         Poll::Pending
     }
@@ -268,13 +269,16 @@ impl Client {
         self.waker.get_or_init(|| context.waker().clone());
     }
 
-    /// Ready when the client has left. What it sends meanwhile (the next request) is kept.
+    /// Ready when the client has left. What it sends meanwhile (the next request) is kept. This
+    /// waits without a buffer, unless there is something in it: the next one who reads gets the one
+    /// that the processor's caches hold.
     pub(super) fn poll_gone(
         &self,
         thread: &Thread,
         inbound: &mut Buffer,
         context: &mut Context<'_>,
     ) -> Poll<()> {
+        inbound.rest(&thread.blocks);
         while inbound.has_room() {
             // Mostly nothing has come, which asking for readiness first finds out sooner.
             if ready!(self.stream.poll_read_ready(context)).is_err() {

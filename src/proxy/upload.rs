@@ -90,9 +90,6 @@ impl<'a> Upload<'a> {
         if !upload.body.is_done() {
             upload.absorb()?;
         }
-        // What it waits for comes to others first, who can use the memory meanwhile: it is the one
-        // that the processor's caches hold.
-        upload.inbound.rest(&thread.blocks);
         Ok(upload)
     }
 

@@ -216,8 +216,9 @@ fn a_thousand_clients_that_drip_hold_up_nobody_and_take_bounded_memory() {
     until("all are counted", || proxy.counters().answers[4] == 2 * OF_EACH as u64);
 }
 
-#[test]
-fn requests_that_wait_for_their_answers_hold_no_buffer() {
+/// Lets a thousand requests wait for their answers, with a body that follows their heads, and then
+/// answers them. Bytes of memory that each took.
+fn memory_of_waiting(head: &str, body: &str) -> usize {
     const WAITING: usize = 1000;
     raise_descriptor_limit();
     let origin = Origin::new();
@@ -226,19 +227,34 @@ fn requests_that_wait_for_their_answers_hold_no_buffer() {
     let (mut clients, mut servers) = (Vec::new(), Vec::new());
     for _ in 0..WAITING {
         let mut client = proxy.client();
-        client.send(GET);
-        clients.push(client);
+        client.send(head);
         let mut server = origin.accept();
         server.head();
+        client.send(body);
+        server.body(body.len());
+        clients.push(client);
         servers.push(server);
     }
-    // A buffer is 16 KiB. This is what there is to know of a request, and the test's own ends.
     let each = (resident() - before) / WAITING;
-    assert!(each < 9_000, "each takes {each} bytes");
     for (client, server) in clients.iter_mut().zip(&mut servers) {
         server.send(OK);
         assert_eq!(client.answer().1, "ok");
     }
+    each
+}
+
+// A buffer is 16 KiB. What these allow is what there is to know of a request, and the test's ends.
+
+#[test]
+fn requests_that_wait_for_their_answers_hold_no_buffer() {
+    let each = memory_of_waiting(GET, "");
+    assert!(each < 9_000, "each takes {each} bytes");
+}
+
+#[test]
+fn uploads_that_wait_for_their_answers_hold_no_buffer() {
+    let each = memory_of_waiting(&head(4, ""), "body");
+    assert!(each < 9_000, "each takes {each} bytes");
 }
 
 /// A client and an endpoint whose connections are open, and will be used again.
