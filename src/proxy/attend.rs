@@ -21,7 +21,7 @@ use super::parking::Parked;
 use super::session::{Ended, serve};
 use super::thread::Thread;
 
-/// Tasks without a client that a thread keeps: a burst's worth, which is half a megabyte.
+/// Tasks without a client that a thread keeps: a burst's worth, which is a third of a megabyte.
 const SPARE_MAX: usize = 256;
 
 /// Counts the client out, even if its session panicked.

@@ -184,7 +184,6 @@ impl Client {
         inbound: &mut Buffer,
         request: &mut RequestHead,
     ) -> Result<(), Error> {
-        request.clear();
         match parse(thread, inbound, request)? {
             Progress::Complete => Ok(()),
             // Boxed, as all that few requests need: a session has room for its longest wait.

@@ -17,15 +17,15 @@ use crate::http1::{self, Framing, Persistence, SetCookie};
 use crate::metrics::Took;
 
 /// How far an answer has come at once.
-enum Progress<'a> {
+enum Extent<'a> {
     /// The client's system has taken all of it.
     Whole(After),
     /// There is more to read, or to write.
-    Part(Box<Delivery<'a>>),
+    Part(Box<Delivering<'a>>),
 }
 
 /// An answer on its way to the client.
-struct Delivery<'a> {
+struct Delivering<'a> {
     link: Link,
     download: Download<'a>,
     /// How the client gets it.
@@ -47,8 +47,8 @@ impl<'a> Exchange<'a> {
             return Ok(Box::pin(self.switch(link, answer)).await);
         }
         match self.deliver_at_once(link, answer)? {
-            Progress::Whole(after) => Ok(after),
-            Progress::Part(delivery) => Ok(Box::pin(self.deliver_rest(delivery)).await),
+            Extent::Whole(after) => Ok(after),
+            Extent::Part(rest) => Ok(Box::pin(self.deliver_rest(rest)).await),
         }
     }
 
@@ -57,7 +57,7 @@ impl<'a> Exchange<'a> {
         &mut self,
         link: Link,
         mut answer: Answer,
-    ) -> Result<Progress<'a>, (Error, Persistence)> {
+    ) -> Result<Extent<'a>, (Error, Persistence)> {
         let manner = self.write_head(&link, &mut answer);
         let (status, persistence) = (answer.space.head.status(), self.persistence(&answer));
         let departure = self.after(manner.persistence).departure();
@@ -70,19 +70,19 @@ impl<'a> Exchange<'a> {
         let first_byte = Took::of(now.since(self.begun));
         link.upstream().answered(status, first_byte);
         let is_whole = relayed.is_err() || download.is_done();
-        let delivery = Delivery { link, download, manner, persistence, first_byte };
+        let delivering = Delivering { link, download, manner, persistence, first_byte };
         if !is_whole {
-            return Ok(Progress::Part(Box::new(delivery)));
+            return Ok(Extent::Part(Box::new(delivering)));
         }
         self.thread.tally.add_times(first_byte, None);
-        Ok(Progress::Whole(self.end(delivery, relayed, now)))
+        Ok(Extent::Whole(self.end(delivering, relayed, now)))
     }
 
     /// Relays the rest of the answer, while what is left of the request is sent.
-    async fn deliver_rest(&mut self, mut delivery: Box<Delivery<'a>>) -> After {
+    async fn deliver_rest(&mut self, mut delivering: Box<Delivering<'a>>) -> After {
         let repeat = self.repeat();
         let Self { thread, client, begun, ref mut upload, ref mut notes, .. } = *self;
-        let Delivery { link, download, first_byte, .. } = &mut *delivery;
+        let Delivering { link, download, first_byte, .. } = &mut *delivering;
         let relayed = tokio::select! {
             biased;
             relayed = download.run(client, link, notes) => relayed,
@@ -90,12 +90,12 @@ impl<'a> Exchange<'a> {
         };
         let now = clock::now();
         thread.tally.add_times(*first_byte, Some(Took::of(now.since(begun))));
-        self.end(*delivery, relayed, now)
+        self.end(*delivering, relayed, now)
     }
 
     /// Parts from the endpoint, after the answer or in the middle of it.
-    fn end(&mut self, delivery: Delivery<'_>, relayed: Result<(), Cut>, now: Instant) -> After {
-        let Delivery { link, download, manner, persistence, .. } = delivery;
+    fn end(&mut self, delivering: Delivering<'_>, relayed: Result<(), Cut>, now: Instant) -> After {
+        let Delivering { link, download, manner, persistence, .. } = delivering;
         let has_leftover = download.has_leftover();
         download.part();
         if let Err(cut) = relayed {

@@ -89,8 +89,9 @@ impl<'a> Exchange<'a> {
         outbound.clear();
         let span_place = http1::write_request(outbound, &head, inbound.filled(), &hop);
         inbound.consume(head.len());
-        let mut upload = Upload::begin(thread, inbound, outbound, received, &head)?;
+        let upload = Upload::begin(thread, inbound, outbound, received, &head);
         thread.heads.give(head);
+        let mut upload = upload?;
         upload.span_place = span_place;
         let (answering, begun) = (Answering::new(thread, request), clock::now());
         Ok(Self { thread, client, request, id, sender, ties, begun, upload, answering, notes })
@@ -99,9 +100,9 @@ impl<'a> Exchange<'a> {
     /// Tries endpoints until the head of a final answer has been read.
     ///
     /// With many requests in flight, what each of them waits with is far away from the processor
-    /// when its answer comes. So there is little of it: what few requests need is boxed, nothing is
-    /// matched on the spot, because what a match looks at is kept for as long as its arms wait, and
-    /// what all await is no `async fn`, which would keep its arguments twice.
+    /// when its answer comes. So there is little of it: what few requests need is boxed, a failed
+    /// try is dealt with after the match that found it, because what a match looks at is kept for
+    /// as long as its arms wait, and a try is no `async fn`, which would keep its arguments twice.
     async fn first_answer(&mut self) -> Result<(Link, Answer), Error> {
         let mut tries = Tries::new(self.thread, self.repeat(), self.begun);
         loop {
@@ -163,10 +164,8 @@ impl<'a> Exchange<'a> {
         link: Link,
         tries: &Tries<'_>,
     ) -> impl Future<Output = Result<(Link, Answer), Setback>> {
-        let (mut sent_at, deadline) = (tries.now(), tries.deadline());
-        if !link.is_reused {
-            sent_at = clock::now();
-        }
+        let deadline = tries.deadline();
+        let mut sent_at = if link.is_reused { tries.now() } else { clock::now() };
         self.begin_try(&link);
         // An endpoint that reads no more may have said why.
         let is_sending = self.upload.send_at_once(&link).is_ok() && !self.upload.is_done();

@@ -151,7 +151,9 @@ impl Session<'_> {
         thread.earn_retry();
         if head.hops() == Hops::Exhausted {
             self.inbound.consume(head.len());
-            return Box::pin(answer_options(thread, client, space, head.framing())).await;
+            let framing = head.framing();
+            thread.heads.give(head);
+            return Box::pin(answer_options(thread, client, space, framing)).await;
         }
         match relay((thread, client, self.inbound), head, space).await {
             Ok(after) => after,
