@@ -11,6 +11,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::clock::Alarm;
+
 /// Connections that may wait to be accepted: all ten thousand idle ones arrive at once.
 const BACKLOG: i32 = 16_384;
 
@@ -106,7 +108,12 @@ impl Poll {
         self.register(socket, token, epoll::EventFlags::IN)
     }
 
-    /// Waits, at most for `longest`, and returns how many tokens there are to ask for.
+    /// Reports each time that an alarm rings as `token`.
+    pub(crate) fn add_alarm(&self, alarm: &Alarm, token: u64) -> io::Result<()> {
+        self.register(alarm, token, epoll::EventFlags::IN | epoll::EventFlags::ET)
+    }
+
+    /// Waits, at most for `longest` in whole milliseconds, and returns how many tokens there are to ask for.
     #[inline]
     pub(crate) fn wait(&mut self, longest: Option<Duration>) -> io::Result<usize> {
         let timeout = longest.map(|longest| Timespec {

@@ -12,18 +12,22 @@ use super::pace::Pace;
 use super::tally::{Report, Tally};
 use super::{STARTED, STOPPED};
 use crate::cli::LoadArgs;
-use crate::clock::Moment;
+use crate::clock::{Alarm, Moment};
 use crate::socket::{self, Poll, Received};
 use crate::table::{Table, Token};
 
 /// What one read takes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
+/// What the alarm is reported as, which no connection is.
+const ALARM: u64 = u64::MAX;
+
 /// How long all connections have to open, and requests that are late to be answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Engine {
     poll: Poll,
+    alarm: Alarm,
     to: SocketAddr,
     script: Script,
     pace: Pace,
@@ -64,6 +68,7 @@ impl Engine {
     pub(super) fn new(args: &LoadArgs) -> anyhow::Result<Self> {
         let mut engine = Self {
             poll: Poll::new()?,
+            alarm: Alarm::new()?,
             to: args.to,
             script: Script::new(args.exchange, args.to),
             pace: args.rate.map_or(Pace::Closed, |rate| Pace::open(rate.get())),
@@ -77,6 +82,7 @@ impl Engine {
             requests_max: args.requests,
             errors_max: args.errors_max,
         };
+        engine.poll.add_alarm(&engine.alarm, ALARM)?;
         for _ in 0..args.connections {
             engine.connect()?;
         }
@@ -141,11 +147,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits once, and does what can be done then.
+    /// Waits once, until then at most, and does what can be done.
     fn turn(&mut self, until: Moment) -> anyhow::Result<()> {
-        for index in 0..self.poll.wait(Some(until.remaining()))? {
-            let token = Token::from_bits(self.poll.token(index));
-            self.go_on(token)?;
+        self.alarm.set(until)?;
+        for index in 0..self.poll.wait(None)? {
+            let token = self.poll.token(index);
+            if token != ALARM {
+                self.go_on(Token::from_bits(token))?;
+            }
         }
         if self.tally.errors() > self.errors_max {
             bail!("{} requests failed: the subject does not work", self.errors_max);
