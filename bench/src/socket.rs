@@ -113,7 +113,8 @@ impl Poll {
         self.register(alarm, token, epoll::EventFlags::IN | epoll::EventFlags::ET)
     }
 
-    /// Waits, at most for `longest` in whole milliseconds, and returns how many tokens there are to ask for.
+    /// Waits, at most for `longest` in whole milliseconds, and returns how many tokens there are to
+    /// ask for.
     #[inline]
     pub(crate) fn wait(&mut self, longest: Option<Duration>) -> io::Result<usize> {
         let timeout = longest.map(|longest| Timespec {

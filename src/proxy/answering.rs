@@ -136,7 +136,7 @@ impl<'a> Answering<'a> {
         let Some(AnswerSpace { reply, .. }) = self.space.as_deref_mut() else { return Ok(()) };
         let patience = (client.alarm(), self.thread.settings.timeouts.stall);
         while !reply.is_empty() {
-            let written = io::write(patience, &client.stream, reply).await;
+            let written = io::write(patience, &client.stream, reply[..].into()).await;
             let count = written.map_err(|_| Unanswered::Client(Error::downstream(Kind::Gone)))?;
             reply.drain(..count);
         }

@@ -80,13 +80,12 @@ impl<'a> Exchange<'a> {
 
     /// Relays the rest of the answer, while what is left of the request is sent.
     async fn deliver_rest(&mut self, mut delivering: Box<Delivering<'a>>) -> After {
-        let repeat = self.repeat();
         let Self { thread, client, begun, ref mut upload, ref mut notes, .. } = *self;
         let Delivering { link, download, first_byte, .. } = &mut *delivering;
         let relayed = tokio::select! {
             biased;
             relayed = download.run(client, link, notes) => relayed,
-            () = upload.finish(client, link, repeat) => Err(Cut::Client),
+            () = upload.finish(client, link) => Err(Cut::Client),
         };
         let now = clock::now();
         thread.tally.add_times(*first_byte, Some(Took::of(now.since(begun))));

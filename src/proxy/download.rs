@@ -7,6 +7,7 @@ use super::answering::Answer;
 use super::client::Client;
 use super::io::{self, Departure};
 use super::pace::Pace;
+use super::parts::{self, Parts};
 use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
@@ -56,16 +57,18 @@ impl Cut {
 enum Piece {
     /// What stands in the reply, with so many bytes of the body.
     Framed(u64),
-    /// A part of what the endpoint sent, from where it was read to.
+    /// That, and then a part of what the endpoint sent, from where it was read to.
     AsItIs(Decoded),
 }
 
 impl Piece {
-    fn bytes<'b>(&self, answer: &'b Answer) -> &'b [u8] {
-        match self {
-            Self::Framed(_) => &answer.space.reply,
+    /// What of it is left after so many bytes.
+    fn left<'b>(&self, answer: &'b Answer, written: usize) -> Parts<'b> {
+        let body = match self {
+            Self::Framed(_) => &[],
             Self::AsItIs(decoded) => &answer.buffer.filled()[decoded.data.clone()],
-        }
+        };
+        Parts::left(&answer.space.reply, body, written)
     }
 }
 
@@ -80,7 +83,7 @@ impl<'a> Download<'a> {
         let (limits, pace) = (&thread.settings.limits.head, thread.reader_pace);
         let mut body = http1::Body::new(answer.space.head.framing(), limits);
         // Head and body together: most answers are one write.
-        let next = Piece::Framed(absorb(&mut body, &mut answer, delivery)?);
+        let next = take(&mut body, &mut answer, delivery)?;
         let (framing, written, pipe) = (delivery, 0, None);
         Ok(Self { thread, answer, body, framing, pace, next, written, pipe })
     }
@@ -136,7 +139,7 @@ impl<'a> Download<'a> {
         let count = read.map_err(|_| Cut::Endpoint)?;
         match count {
             0 => self.end()?,
-            _ => self.next = self.piece()?,
+            _ => self.next = take(&mut self.body, &mut self.answer, self.framing)?,
         }
         Ok(count)
     }
@@ -192,15 +195,15 @@ impl<'a> Download<'a> {
     async fn send(&mut self, client: &Client, notes: &mut Notes) -> Result<(), Cut> {
         while !self.unsent().is_empty() {
             let Self { answer, next, written, pace, .. } = self;
-            let rest = &next.bytes(answer)[*written..];
+            let rest = next.left(answer, *written);
             let written = io::write_at((client.alarm(), pace), &client.stream, rest).await;
             self.moved(written.map_err(|error| Cut::of_client(&error))?, notes);
         }
         Ok(())
     }
 
-    fn unsent(&self) -> &[u8] {
-        &self.next.bytes(&self.answer)[self.written..]
+    fn unsent(&self) -> Parts<'_> {
+        self.next.left(&self.answer, self.written)
     }
 
     /// The client's system has taken so many bytes of the piece.
@@ -222,15 +225,6 @@ impl<'a> Download<'a> {
         notes.note_sent(space.head.status(), body);
     }
 
-    /// What was read, in the framing that the client gets. Chunks are copied into theirs; what
-    /// needs none goes out from where it is.
-    fn piece(&mut self) -> Result<Piece, Cut> {
-        if self.framing == Framing::Chunked {
-            return absorb(&mut self.body, &mut self.answer, self.framing).map(Piece::Framed);
-        }
-        decode(&mut self.body, &mut self.answer).map(Piece::AsItIs)
-    }
-
     /// The endpoint closed: the end of a body that lasts until then, and too early for any other.
     fn end(&mut self) -> Result<(), Cut> {
         self.body.end_of_stream().map_err(|_| Cut::Endpoint)?;
@@ -242,20 +236,19 @@ impl<'a> Download<'a> {
     }
 }
 
-/// Moves what was read of a body to the reply, in the framing that the client gets. Returns how
-/// many bytes of the body that were.
-fn absorb(body: &mut http1::Body, answer: &mut Answer, framing: Framing) -> Result<u64, Cut> {
-    let decoded = decode(body, answer)?;
+/// What was read of a body, in the framing that the client gets: chunks are copied into theirs, and
+/// a little to the head before it. All else goes out from where it is.
+fn take(body: &mut http1::Body, answer: &mut Answer, framing: Framing) -> Result<Piece, Cut> {
     let Answer { buffer, space } = answer;
-    let count = decoded.data.len() as u64;
+    let decoded = body.decode(buffer.filled_mut()).map_err(|_| Cut::Endpoint)?;
+    let count = decoded.data.len();
+    if framing != Framing::Chunked && count >= parts::WORTHWHILE {
+        return Ok(Piece::AsItIs(decoded));
+    }
     frame(&mut space.reply, &buffer.filled()[decoded.data], framing);
     buffer.consume(decoded.consumed);
     if body.is_done() && framing == Framing::Chunked {
         space.reply.extend_from_slice(chunked::LAST);
     }
-    Ok(count)
-}
-
-fn decode(body: &mut http1::Body, answer: &mut Answer) -> Result<Decoded, Cut> {
-    body.decode(answer.buffer.filled_mut()).map_err(|_| Cut::Endpoint)
+    Ok(Piece::Framed(count as u64))
 }

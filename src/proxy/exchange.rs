@@ -104,7 +104,7 @@ impl<'a> Exchange<'a> {
     /// try is dealt with after the match that found it, because what a match looks at is kept for
     /// as long as its arms wait, and a try is no `async fn`, which would keep its arguments twice.
     async fn first_answer(&mut self) -> Result<(Link, Answer), Error> {
-        let mut tries = Tries::new(self.thread, self.repeat(), self.begun);
+        let mut tries = Tries::new(self.thread, self.upload.repeat(), self.begun);
         loop {
             let picked = self.pick(&mut tries);
             let link = match picked.as_ref().and_then(|upstream| upstream.reuse(tries.reuse())) {
@@ -192,11 +192,10 @@ impl<'a> Exchange<'a> {
     /// Sends what the system did not take at once, and what the client is still sending. Returns
     /// the answer if that comes before.
     async fn send_rest(&mut self, link: &Link) -> Result<Option<Answer>, Unanswered> {
-        let repeat = self.repeat();
         let Self { client, upload, answering, .. } = self;
         tokio::select! {
             biased;
-            sent = upload.run(client, link, repeat) => match sent {
+            sent = upload.run(client, link) => match sent {
                 Ok(()) | Err(Stopped::Endpoint) => Ok(None),
                 Err(Stopped::Client(error)) => Err(Unanswered::Client(error)),
             },
@@ -210,7 +209,7 @@ impl<'a> Exchange<'a> {
         link: &Link,
         until: Instant,
     ) -> impl Future<Output = Result<Answer, Unanswered>> {
-        if self.repeat() == Repeat::Idempotent && self.upload.replay() == Body::Replayable {
+        if self.upload.repeat() == Repeat::Idempotent && self.upload.replay() == Body::Replayable {
             link.set_role(Role::Waiting);
         }
         async move {
@@ -277,10 +276,5 @@ impl<'a> Exchange<'a> {
         };
         let upstream = Rc::clone(link.upstream());
         Fault { failure, progress, upstream, is_reused: link.is_reused }
-    }
-
-    /// Whether RFC 9110 §9.2.2 lets us send it twice.
-    pub(super) fn repeat(&self) -> Repeat {
-        if self.request.method.is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
     }
 }

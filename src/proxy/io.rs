@@ -13,13 +13,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, recv};
 use socket2::SockRef;
 use tokio::io::Interest;
 
 use super::alarm::Alarm;
 use super::buffer::{Block, Buffer};
 use super::pace::Pace;
+use super::parts::Parts;
 use super::socket::Socket;
 use super::stock::Stock;
 use crate::clock;
@@ -154,9 +155,9 @@ pub(super) async fn read_at(
 pub(super) async fn write_at(
     (alarm, pace): (&Alarm, &mut Pace),
     stream: &Socket,
-    bytes: &[u8],
+    parts: Parts<'_>,
 ) -> io::Result<usize> {
-    in_step((alarm, pace), pin!(write_some(stream, bytes))).await
+    in_step((alarm, pace), pin!(write_some(stream, parts))).await
 }
 
 /// Waits for a client as long as its pace allows. What is ready at once costs neither a timer nor
@@ -185,9 +186,9 @@ pub(super) async fn in_step<F: Future<Output = io::Result<usize>>>(
 }
 
 /// Writes what fits, as soon as something does.
-async fn write_some(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
+async fn write_some(stream: &Socket, parts: Parts<'_>) -> io::Result<usize> {
     loop {
-        match write_now(stream, bytes, SendFlags::NOSIGNAL) {
+        match write_now(stream, parts, SendFlags::NOSIGNAL) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 poll_fn(|context| stream.poll_write_ready(context)).await?;
             }
@@ -200,9 +201,9 @@ async fn write_some(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
 pub(super) async fn write(
     (alarm, stall): (&Alarm, Duration),
     stream: &Socket,
-    bytes: &[u8],
+    parts: Parts<'_>,
 ) -> io::Result<usize> {
-    let written = alarm.within(stall, pin!(write_some(stream, bytes))).await;
+    let written = alarm.within(stall, pin!(write_some(stream, parts))).await;
     written.unwrap_or(Err(ErrorKind::TimedOut.into()))
 }
 
@@ -218,14 +219,14 @@ pub(super) enum Departure {
 /// Writes what fits at once, which may be nothing.
 pub(super) fn write_at_once(
     stream: &Socket,
-    bytes: &[u8],
+    parts: Parts<'_>,
     departure: Departure,
 ) -> io::Result<usize> {
     let flags = match departure {
         Departure::Now => SendFlags::NOSIGNAL,
         Departure::WithTheEnd => SendFlags::NOSIGNAL.union(SendFlags::MORE),
     };
-    match write_now(stream, bytes, flags) {
+    match write_now(stream, parts, flags) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
         written => written,
     }
@@ -233,12 +234,12 @@ pub(super) fn write_at_once(
 
 /// Writes once, without waiting. A write that took less has filled the socket, and another one
 /// would be in vain until the system reports room.
-fn write_now(stream: &Socket, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+fn write_now(stream: &Socket, parts: Parts<'_>, flags: SendFlags) -> io::Result<usize> {
     let mut given = None;
     let written = stream.try_io(Interest::WRITABLE, || {
-        let count = send(stream, bytes, flags)?;
+        let count = parts.send(stream, flags)?;
         given = Some(count);
-        if count < bytes.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        if count < parts.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
     });
     given.map_or(written, Ok)
 }
@@ -250,7 +251,7 @@ pub(super) async fn write_all(
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let written = write((alarm, stall), stream, bytes).await?;
+        let written = write((alarm, stall), stream, bytes.into()).await?;
         bytes = &bytes[written..];
     }
     Ok(())

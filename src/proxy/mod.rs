@@ -32,6 +32,7 @@ mod listen;
 mod networks;
 mod pace;
 mod parking;
+mod parts;
 mod per_client;
 mod pipes;
 mod problem;

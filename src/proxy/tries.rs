@@ -142,6 +142,7 @@ impl<'a> Tries<'a> {
         notes: &mut Notes,
     ) -> Result<(), Error> {
         let since = self.now;
+        upload.pack();
         let (until, pause) = self.hold(upload.bytes())?;
         if since >= until {
             return Err(reason(self.failure, Kind::NoneInTime));

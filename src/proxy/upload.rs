@@ -10,11 +10,12 @@ use super::client::Client;
 use super::error::{Error, Kind};
 use super::io::{self, Departure};
 use super::pace::Pace;
+use super::parts::{self, Parts};
 use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::upstream::Link;
-use crate::http1::{self, Framing, RequestHead, SpanId, SpanPlace, chunked};
+use crate::http1::{self, Framing, Method, RequestHead, SpanId, SpanPlace, chunked};
 use crate::pool::{self, Repeat};
 
 /// Room that reading one more piece of the body may take in `outbound`, framing included.
@@ -26,6 +27,9 @@ pub(super) struct Upload<'a> {
     inbound: &'a mut Buffer,
     /// Head and body as they go upstream. For another try this is written again from its start.
     outbound: &'a mut Vec<u8>,
+    /// So many bytes of the body follow it from where they were read to, at the front of `inbound`:
+    /// what cannot be sent again need not be kept.
+    in_place: usize,
     /// Where in the head the id stands that differs in each try, if one does.
     pub(super) span_place: Option<SpanPlace>,
     /// How much of `outbound` was written in this try.
@@ -36,6 +40,7 @@ pub(super) struct Upload<'a> {
     framing: Framing,
     /// Bytes of the body until now.
     total: &'a mut u64,
+    repeat: Repeat,
     replay: pool::Body,
     /// How slowly the client may send.
     pace: Pace,
@@ -77,12 +82,14 @@ impl<'a> Upload<'a> {
             thread,
             inbound,
             outbound,
+            in_place: 0,
             span_place: None,
             written: 0,
             is_begun: false,
             body: http1::Body::new(framing, &settings.limits.head),
             framing,
             total,
+            repeat: repeat(request.method()),
             replay: pool::Body::Replayable,
             pace,
             pipe: None,
@@ -95,26 +102,20 @@ impl<'a> Upload<'a> {
 
     /// Sends what is there, as far as the system takes it at once: mostly the whole request.
     pub(super) fn send_at_once(&mut self, link: &Link) -> Result<(), Stopped> {
-        let rest = &self.outbound[self.written..];
-        let written = io::write_at_once(link.stream(), rest, Departure::Now);
+        let written = io::write_at_once(link.stream(), self.unsent(), Departure::Now);
         self.moved(written.map_err(|_| Stopped::Endpoint)?);
         Ok(())
     }
 
     /// Sends the rest, reading from the client as the endpoint takes it.
-    pub(super) async fn run(
-        &mut self,
-        client: &Client,
-        link: &Link,
-        repeat: Repeat,
-    ) -> Result<(), Stopped> {
+    pub(super) async fn run(&mut self, client: &Client, link: &Link) -> Result<(), Stopped> {
         let mut stint = Stint::default();
         loop {
             self.flush(client, link).await?;
             if self.body.is_done() {
                 return Ok(());
             }
-            self.forget(repeat);
+            self.forget();
             stint.rest().await;
             stint.moved(self.read(client).await.map_err(Stopped::Client)?);
         }
@@ -122,8 +123,8 @@ impl<'a> Upload<'a> {
 
     /// Sends what is left while the answer is relayed already, then watches the client. Returns
     /// when it has left.
-    pub(super) async fn finish(&mut self, client: &Client, link: &Link, repeat: Repeat) {
-        match self.run(client, link, repeat).await {
+    pub(super) async fn finish(&mut self, client: &Client, link: &Link) {
+        match self.run(client, link).await {
             // An endpoint that has answered need not read the rest.
             Ok(()) | Err(Stopped::Endpoint) => self.gone(client).await,
             Err(Stopped::Client(_)) => {}
@@ -158,16 +159,22 @@ impl<'a> Upload<'a> {
 
     /// Whether the whole request was written.
     pub(super) fn is_done(&self) -> bool {
-        self.body.is_done() && self.written == self.outbound.len() && self.pipe.is_none()
+        self.body.is_done() && self.unsent().is_empty() && self.pipe.is_none()
     }
 
-    /// Whether the client has sent its whole request.
+    /// Whether the client has sent its whole request, and nothing of that stands where the next one
+    /// begins.
     pub(super) fn is_read(&self) -> bool {
-        self.body.is_done()
+        self.body.is_done() && self.in_place == 0
     }
 
     pub(super) fn is_begun(&self) -> bool {
         self.is_begun
+    }
+
+    /// Whether it may be sent twice.
+    pub(super) fn repeat(&self) -> Repeat {
+        self.repeat
     }
 
     pub(super) fn replay(&self) -> pool::Body {
@@ -179,6 +186,12 @@ impl<'a> Upload<'a> {
         self.inbound.filled()
     }
 
+    /// Before a wait for an endpoint: a little that is left in place would keep a whole block.
+    pub(super) fn pack(&mut self) {
+        self.outbound.extend_from_slice(&self.inbound.filled()[..self.in_place]);
+        self.inbound.consume(std::mem::take(&mut self.in_place));
+    }
+
     /// The memory that this request takes while it waits.
     pub(super) fn bytes(&self) -> usize {
         self.outbound.len() + self.inbound.filled().len()
@@ -186,9 +199,8 @@ impl<'a> Upload<'a> {
 
     async fn flush(&mut self, client: &Client, link: &Link) -> Result<(), Stopped> {
         let patience = (client.alarm(), self.thread.settings.timeouts.stall);
-        while self.written < self.outbound.len() {
-            let rest = &self.outbound[self.written..];
-            let written = io::write(patience, link.stream(), rest).await;
+        while !self.unsent().is_empty() {
+            let written = io::write(patience, link.stream(), self.unsent()).await;
             self.moved(written.map_err(|_| Stopped::Endpoint)?);
         }
         self.pass_on(client, link).await
@@ -208,14 +220,25 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
+    fn unsent(&self) -> Parts<'_> {
+        Parts::left(self.outbound, &self.inbound.filled()[..self.in_place], self.written)
+    }
+
+    /// The endpoint's system has taken so many bytes.
     fn moved(&mut self, count: usize) {
-        self.written += count;
+        let in_place = (self.written + count).saturating_sub(self.outbound.len());
+        if in_place > 0 {
+            self.replay = pool::Body::Gone;
+            self.inbound.consume(in_place);
+            self.in_place -= in_place;
+        }
+        self.written += count - in_place;
         self.is_begun |= count > 0;
     }
 
     /// Before more is read: what was written is kept if all of it may be needed again.
-    fn forget(&mut self, repeat: Repeat) {
-        let is_kept = repeat == Repeat::Idempotent
+    fn forget(&mut self) {
+        let is_kept = self.repeat == Repeat::Idempotent
             && self.replay == pool::Body::Replayable
             && self.outbound.len() + PIECE_MAX <= self.thread.settings.retry.replay_max;
         if !is_kept {
@@ -263,7 +286,7 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Moves what was read of the body to `outbound`, in the framing that goes upstream.
+    /// Takes in what was read of the body, in the framing that goes upstream.
     fn absorb(&mut self) -> Result<(), Error> {
         let refused = |refusal| Error::downstream(Kind::Refused(refusal));
         let decoded = self.body.decode(self.inbound.filled_mut()).map_err(refused)?;
@@ -272,6 +295,10 @@ impl<'a> Upload<'a> {
         if *self.total > self.thread.settings.limits.body_max {
             return Err(Error::downstream(Kind::LargeBody));
         }
+        if self.stays_in_place(data.len()) {
+            self.in_place = data.len();
+            return Ok(());
+        }
         frame(self.outbound, data, self.framing);
         if self.framing == Framing::Chunked && self.body.is_done() {
             self.outbound.extend_from_slice(chunked::LAST);
@@ -279,6 +306,18 @@ impl<'a> Upload<'a> {
         self.inbound.consume(decoded.consumed);
         Ok(())
     }
+
+    /// Whether so much of the body is sent from where it is: if it may not be sent again anyway,
+    /// and is not reframed.
+    fn stays_in_place(&self, count: usize) -> bool {
+        let is_sent_once = self.repeat == Repeat::Never || self.replay == pool::Body::Gone;
+        is_sent_once && self.framing != Framing::Chunked && count >= parts::WORTHWHILE
+    }
+}
+
+/// Whether RFC 9110 §9.2.2 lets us send it twice.
+fn repeat(method: Method) -> Repeat {
+    if method.is_idempotent() { Repeat::Idempotent } else { Repeat::Never }
 }
 
 /// Nothing more can be read from the client.

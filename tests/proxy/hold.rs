@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudaps::pool::{EndpointId, Standing};
 use cloudaps::proxy::{Hold, Report, Settings};
 
-use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, until};
+use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, text, until};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -31,18 +31,27 @@ fn a_held_request_is_served_when_an_endpoint_appears() {
 
 #[test]
 fn a_held_request_is_served_when_its_endpoint_comes_back_on_the_same_address() {
-    let (address, port) = Origin::refusing();
-    let proxy = Proxy::start(settings(), &[address]);
-    let mut client = proxy.client();
-    client.send(POST);
-    until("it is held", || proxy.counters().held == 1);
-    // The port is ours already: now it listens.
-    socket2::SockRef::from(&port).listen(8).unwrap();
-    let mut server = Origin::on(port).accept();
-    server.head();
-    assert_eq!(server.body(5), "hello");
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
+    for size in [5, 4_096] {
+        let (address, port) = Origin::refusing();
+        let proxy = Proxy::start(settings(), &[address]);
+        let mut client = proxy.client();
+        let body = text(size);
+        // What has come behind the request waits with it, and is no part of it.
+        client.send(format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{body}{GET}"
+        ));
+        until("it is held", || proxy.counters().held == 1);
+        // The port is ours already: now it listens.
+        socket2::SockRef::from(&port).listen(8).unwrap();
+        let mut server = Origin::on(port).accept();
+        server.head();
+        assert_eq!(server.body(size), body);
+        server.send(OK);
+        assert_eq!(client.answer().1, "ok");
+        assert!(server.head().starts_with("GET / "));
+        server.send(OK);
+        assert_eq!(client.answer().1, "ok");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudaps::pool::{EndpointId, Standing};
 use cloudaps::proxy::{Failure, Hold, Report, Settings};
 
-use super::world::{GET, OK, Origin, POST, Proxy, Wire, field, settings, status, until};
+use super::world::{GET, OK, Origin, POST, Proxy, Wire, field, settings, status, text, until};
 
 /// A connection to `origin` that has carried a request and is idle now.
 fn warm(proxy: &Proxy, origin: &Origin) -> Wire {
@@ -24,7 +24,9 @@ fn failed(number: u64, failure: Failure) -> Report {
 
 #[test]
 fn a_refused_request_of_any_method_goes_elsewhere() {
-    for request in [GET, POST] {
+    let body = text(4_096);
+    let large = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n{body}");
+    for (request, body) in [(GET, ""), (POST, "hello"), (&large, &body)] {
         let origin = Origin::new();
         let (refusing, _port) = Origin::refusing();
         let mut proxy = Proxy::start(settings(), &[refusing, origin.address()]);
@@ -33,11 +35,13 @@ fn a_refused_request_of_any_method_goes_elsewhere() {
         client.send(request);
         let mut server = origin.accept();
         server.head();
+        assert_eq!(server.body(body.len()), body);
         server.send(OK);
         assert_eq!(client.answer().1, "ok");
         for _ in 0..50 {
             client.send(request);
-            server.through("\r\n\r\n");
+            server.head();
+            assert_eq!(server.body(body.len()), body);
             server.send(OK);
             assert_eq!(status(&client.answer().0), 200);
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::thread;
 
-use super::world::{GET, Origin, Proxy, Wire, field, settings, status, until};
+use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status, text, until};
 
 /// Many times what the engine and the kernel would buffer.
 const LARGE: usize = 64 * 1024 * 1024;
@@ -31,6 +31,34 @@ fn read_pieces(wire: &mut Wire, numbers: Range<usize>) {
     for number in numbers {
         assert!(wire.body(PIECE) == piece(number), "piece {number} is another");
     }
+}
+
+/// Around what is copied, what is read at once, and what goes through a pipe.
+#[test]
+fn bodies_of_all_sizes_end_where_the_next_message_begins() {
+    let origin = Origin::new();
+    let proxy = Proxy::start(settings(), &[origin.address()]);
+    let mut client = proxy.client();
+    client.send(GET);
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    client.answer();
+    for size in [1, 1_023, 1_024, 1_025, 4_096, 16_000, 16_384, 20_000, 70_000, 100_000] {
+        for method in ["POST", "PUT"] {
+            let body = text(size);
+            let head = format!("Content-Length: {size}\r\n\r\n");
+            client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\n{head}{body}{GET}"));
+            assert!(server.head().starts_with(method));
+            assert!(server.body(size) == body, "{method} of {size} bytes");
+            server.send(format!("HTTP/1.1 200 OK\r\n{head}{body}"));
+            assert!(client.answer().1 == body, "answer of {size} bytes");
+            assert!(server.head().starts_with("GET"));
+            server.send(OK);
+            assert_eq!(client.answer().1, "ok");
+        }
+    }
+    assert_eq!(proxy.counters().connects, 1);
 }
 
 #[test]

@@ -503,6 +503,15 @@ pub(super) fn status(head: &str) -> u16 {
     head.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
+/// So many bytes, in which nothing can be lost, doubled or exchanged unnoticed.
+pub(super) fn text(size: usize) -> String {
+    (0_u32..)
+        .flat_map(|number| format!("{number:08x}").into_bytes())
+        .take(size)
+        .map(char::from)
+        .collect()
+}
+
 pub(super) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(super) const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
 pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
