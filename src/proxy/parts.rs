@@ -9,8 +9,8 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use super::socket::Socket;
 
 /// So many bytes of a body are worth a write from two places. Fewer are copied to the head sooner
-/// than the system has understood where both are.
-pub(super) const WORTHWHILE: usize = 1024;
+/// than the system has understood where both are: it takes as long as to copy one or two kilobytes.
+pub(super) const WORTHWHILE: usize = 2 * 1024;
 
 /// What is written next, in this order.
 #[derive(Clone, Copy, Debug)]
