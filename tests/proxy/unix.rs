@@ -1,7 +1,9 @@
 //! Endpoints on Unix-domain sockets.
 
+use std::time::Duration;
+
 use cloudaps::address::Address;
-use cloudaps::proxy::{Failure, Hold, Report, Settings};
+use cloudaps::proxy::{Failure, Hold, Report, Settings, Timeouts};
 
 use super::world::{GET, OK, POST, Proxy, UnixOrigin, field, settings, status, until};
 
@@ -100,4 +102,29 @@ fn a_connection_that_its_server_closed_is_not_used_again() {
     server.send(OK);
     assert_eq!(client.answer().1, "ok");
     until("it was opened anew", || proxy.counters().connects == 2);
+}
+
+#[test]
+fn what_an_endpoint_did_not_take_of_a_request_is_not_the_next_one() {
+    const SHORT: Duration = Duration::from_millis(100);
+    let timeouts = Timeouts { stall: SHORT, first_byte: SHORT, ..settings().timeouts };
+    let origin = UnixOrigin::new(&abstract_name("stuck"));
+    let proxy = Proxy::start_over(Settings { timeouts, ..settings() }, &[origin.address()]);
+    // The endpoint reads nothing. The system takes the whole of a small request for it, and not of a
+    // large one, whose rest stands where the next one would begin.
+    let mut servers = Vec::new();
+    for (kilobytes, connection, answers) in [(64, "keep-alive", 2), (1024, "close", 1)] {
+        let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".repeat(kilobytes * 1024 / 35);
+        let length = body.len();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let mut client = proxy.client();
+        client.try_send(format!("{head}{body}{last}"));
+        servers.push(origin.accept());
+        let (told, _) = client.rest_or_reset();
+        assert_eq!(field(&told, "connection"), Some(connection), "{kilobytes} KiB");
+        assert_eq!(told.matches("HTTP/1.1 504 ").count(), answers, "{told}");
+        assert_eq!(told.matches("HTTP/1.1 ").count(), answers, "{told}");
+    }
+    assert_eq!(proxy.counters().requests, 3);
 }
