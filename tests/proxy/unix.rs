@@ -110,8 +110,8 @@ fn what_an_endpoint_did_not_take_of_a_request_is_not_the_next_one() {
     let timeouts = Timeouts { stall: SHORT, first_byte: SHORT, ..settings().timeouts };
     let origin = UnixOrigin::new(&abstract_name("stuck"));
     let proxy = Proxy::start_over(Settings { timeouts, ..settings() }, &[origin.address()]);
-    // The endpoint reads nothing. The system takes the whole of a small request for it, and not of a
-    // large one, whose rest stands where the next one would begin.
+    // The endpoint reads nothing. The system takes a small request for it, and not all of a large
+    // one, whose rest stands where the next one would begin.
     let mut servers = Vec::new();
     for (kilobytes, connection, answers) in [(64, "keep-alive", 2), (1024, "close", 1)] {
         let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".repeat(kilobytes * 1024 / 35);
