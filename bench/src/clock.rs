@@ -107,7 +107,7 @@ mod tests {
         let past = Moment::START;
         for at in [soon, past, past] {
             alarm.set(at).unwrap();
-            assert_eq!(poll.wait(None).unwrap(), 1);
+            assert_eq!(poll.wait().unwrap(), 1);
             assert_eq!(poll.token(0), 7);
             assert!(Moment::now() >= at);
         }

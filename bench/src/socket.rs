@@ -3,10 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -113,16 +112,12 @@ impl Poll {
         self.register(alarm, token, epoll::EventFlags::IN | epoll::EventFlags::ET)
     }
 
-    /// Waits, at most for `longest` in whole milliseconds, and returns how many tokens there are to
-    /// ask for.
+    /// Waits, and returns how many tokens there are to ask for. Whoever waits for a moment, too,
+    /// adds an alarm.
     #[inline]
-    pub(crate) fn wait(&mut self, longest: Option<Duration>) -> io::Result<usize> {
-        let timeout = longest.map(|longest| Timespec {
-            tv_sec: i64::try_from(longest.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: longest.subsec_nanos().into(),
-        });
+    pub(crate) fn wait(&mut self) -> io::Result<usize> {
         self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout.as_ref()) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), None) {
             Ok(_) | Err(Errno::INTR) => Ok(self.events.len()),
             Err(error) => Err(error.into()),
         }

@@ -150,7 +150,7 @@ impl Engine {
     /// Waits once, until then at most, and does what can be done.
     fn turn(&mut self, until: Moment) -> anyhow::Result<()> {
         self.alarm.set(until)?;
-        for index in 0..self.poll.wait(None)? {
+        for index in 0..self.poll.wait()? {
             let token = self.poll.token(index);
             if token != ALARM {
                 self.go_on(Token::from_bits(token))?;

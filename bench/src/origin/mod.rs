@@ -12,13 +12,14 @@ use std::time::Duration;
 pub(crate) use self::answer::WEBSOCKET_KEY;
 use self::answer::{Answers, Output};
 use crate::cli::OriginArgs;
-use crate::clock::Moment;
+use crate::clock::{Alarm, Moment};
 use crate::head::Head;
 use crate::socket::{self, Poll, Received};
 use crate::table::{Table, Token};
 
-/// Tokens from here on are listeners.
+/// Tokens from here on are listeners, but for the last one.
 const LISTENERS: u64 = u64::MAX - 1_023;
+const ALARM: u64 = u64::MAX;
 
 /// What one read takes; large enough that a large upload costs few of them.
 const SCRATCH_BYTES: usize = 256 * 1024;
@@ -40,6 +41,8 @@ pub(crate) fn run(args: &OriginArgs) -> anyhow::Result<()> {
 
 struct Origin {
     poll: Poll,
+    /// Rings when the first of those that wait is to be answered.
+    alarm: Alarm,
     listeners: Vec<socket2::Socket>,
     connections: Table<Connection>,
     answers: Answers,
@@ -69,7 +72,8 @@ enum Reading {
 
 impl Origin {
     fn new(addresses: &[SocketAddr], delay: Duration) -> io::Result<Self> {
-        let poll = Poll::new()?;
+        let (poll, alarm) = (Poll::new()?, Alarm::new()?);
+        poll.add_alarm(&alarm, ALARM)?;
         let listeners: Vec<_> =
             addresses.iter().map(|address| socket::listen(*address)).collect::<Result<_, _>>()?;
         for (number, listener) in (LISTENERS..).zip(&listeners) {
@@ -78,14 +82,19 @@ impl Origin {
         let connections = Table::new();
         let scratch = vec![0; SCRATCH_BYTES];
         let (answers, waiting) = (Answers::new(), VecDeque::new());
-        Ok(Self { poll, listeners, connections, answers, scratch, delay, waiting })
+        Ok(Self { poll, alarm, listeners, connections, answers, scratch, delay, waiting })
     }
 
     fn serve(&mut self) -> anyhow::Result<()> {
         loop {
-            let next = self.waiting.front().map(|(due, _)| due.remaining());
-            for index in 0..self.poll.wait(next)? {
+            if let Some((due, _)) = self.waiting.front() {
+                self.alarm.set(*due)?;
+            }
+            for index in 0..self.poll.wait()? {
                 let token = self.poll.token(index);
+                if token == ALARM {
+                    continue;
+                }
                 if token >= LISTENERS {
                     self.accept(token)?;
                 } else if self.delay.is_zero() {

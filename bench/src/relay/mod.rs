@@ -72,7 +72,7 @@ impl Origin {
 impl Relay {
     fn serve(&mut self) -> anyhow::Result<()> {
         loop {
-            for index in 0..self.poll.wait(None)? {
+            for index in 0..self.poll.wait()? {
                 match self.poll.token(index) {
                     LISTENER => self.accept()?,
                     bits => self.go_on(Token::from_bits(bits)),
