@@ -12,7 +12,7 @@ use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::trail::Notes;
-use super::upload::frame;
+use super::upload::reframe;
 use super::upstream::Link;
 use crate::http1::{self, Decoded, Framing, chunked};
 
@@ -245,10 +245,6 @@ fn take(body: &mut http1::Body, answer: &mut Answer, framing: Framing) -> Result
     if framing != Framing::Chunked && count >= parts::WORTHWHILE {
         return Ok(Piece::AsItIs(decoded));
     }
-    frame(&mut space.reply, &buffer.filled()[decoded.data], framing);
-    buffer.consume(decoded.consumed);
-    if body.is_done() && framing == Framing::Chunked {
-        space.reply.extend_from_slice(chunked::LAST);
-    }
+    reframe(&mut space.reply, buffer, decoded, framing);
     Ok(Piece::Framed(count as u64))
 }

@@ -24,7 +24,7 @@ use super::upstream::{Link, Role, Upstream};
 use crate::clock::{self, Instant};
 use crate::http1::{self, Hop, Persistence, RequestHead, RequestId, Terms};
 use crate::metrics::Took;
-use crate::pool::{Body, Progress, Repeat, Ties};
+use crate::pool::{Progress, Ties};
 
 /// Why a try failed.
 enum Setback {
@@ -209,7 +209,7 @@ impl<'a> Exchange<'a> {
         link: &Link,
         until: Instant,
     ) -> impl Future<Output = Result<Answer, Unanswered>> {
-        if self.upload.repeat() == Repeat::Idempotent && self.upload.replay() == Body::Replayable {
+        if self.upload.is_repeatable() {
             link.set_role(Role::Waiting);
         }
         async move {

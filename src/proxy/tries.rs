@@ -18,7 +18,6 @@ use crate::pool::{Decision, Means, Progress, Repeat, Ties, Tried, after_failure}
 /// One request's tries.
 pub(super) struct Tries<'a> {
     thread: &'a Rc<Thread>,
-    repeat: Repeat,
     /// When this try began: reading a clock costs more than picking an endpoint.
     now: Instant,
     /// When the answer must have begun, whatever happens until then.
@@ -61,7 +60,6 @@ impl<'a> Tries<'a> {
     pub(super) fn new(thread: &'a Rc<Thread>, repeat: Repeat, now: Instant) -> Self {
         Self {
             thread,
-            repeat,
             now,
             deadline: now + thread.settings.timeouts.total,
             tried: Tried::default(),
@@ -120,7 +118,7 @@ impl<'a> Tries<'a> {
             self.thread.note_failure(&upstream, failure);
         }
         let means = self.means();
-        match after_failure(progress, self.repeat, upload.replay(), means) {
+        match after_failure(progress, upload.repeat(), upload.replay(), means) {
             Decision::Retry | Decision::RetryFresh => {
                 self.thread.spend_retry();
                 self.left = self.left.saturating_sub(progress.tries_spent());

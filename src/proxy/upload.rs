@@ -15,7 +15,9 @@ use super::pipes::{self, Pipe};
 use super::stint::Stint;
 use super::thread::Thread;
 use super::upstream::Link;
-use crate::http1::{self, Framing, Method, RequestHead, SpanId, SpanPlace, chunked};
+use crate::http1::{
+    self, Decoded, Framing, Method, Progress, RequestHead, SpanId, SpanPlace, chunked,
+};
 use crate::pool::{self, Repeat};
 
 /// Room that reading one more piece of the body may take in `outbound`, framing included.
@@ -177,6 +179,11 @@ impl<'a> Upload<'a> {
         self.repeat
     }
 
+    /// Whether all of it may be, and still can be.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.repeat == Repeat::Idempotent && self.replay == pool::Body::Replayable
+    }
+
     pub(super) fn replay(&self) -> pool::Body {
         self.replay
     }
@@ -238,8 +245,7 @@ impl<'a> Upload<'a> {
 
     /// Before more is read: what was written is kept if all of it may be needed again.
     fn forget(&mut self) {
-        let is_kept = self.repeat == Repeat::Idempotent
-            && self.replay == pool::Body::Replayable
+        let is_kept = self.is_repeatable()
             && self.outbound.len() + PIECE_MAX <= self.thread.settings.retry.replay_max;
         if !is_kept {
             self.replay = pool::Body::Gone;
@@ -290,28 +296,23 @@ impl<'a> Upload<'a> {
     fn absorb(&mut self) -> Result<(), Error> {
         let refused = |refusal| Error::downstream(Kind::Refused(refusal));
         let decoded = self.body.decode(self.inbound.filled_mut()).map_err(refused)?;
-        let data = &self.inbound.filled()[decoded.data];
-        *self.total += data.len() as u64;
+        let count = decoded.data.len();
+        *self.total += count as u64;
         if *self.total > self.thread.settings.limits.body_max {
             return Err(Error::downstream(Kind::LargeBody));
         }
-        if self.stays_in_place(data.len()) {
-            self.in_place = data.len();
-            return Ok(());
+        if self.stays_in_place(count) {
+            self.in_place = count;
+        } else {
+            reframe(self.outbound, self.inbound, decoded, self.framing);
         }
-        frame(self.outbound, data, self.framing);
-        if self.framing == Framing::Chunked && self.body.is_done() {
-            self.outbound.extend_from_slice(chunked::LAST);
-        }
-        self.inbound.consume(decoded.consumed);
         Ok(())
     }
 
     /// Whether so much of the body is sent from where it is: if it may not be sent again anyway,
     /// and is not reframed.
     fn stays_in_place(&self, count: usize) -> bool {
-        let is_sent_once = self.repeat == Repeat::Never || self.replay == pool::Body::Gone;
-        is_sent_once && self.framing != Framing::Chunked && count >= parts::WORTHWHILE
+        !self.is_repeatable() && self.framing != Framing::Chunked && count >= parts::WORTHWHILE
     }
 }
 
@@ -328,8 +329,11 @@ fn of_client(error: &std::io::Error) -> Error {
     })
 }
 
-/// Appends a piece of a body, as a chunk if need be. An empty chunk would be the last one.
-pub(super) fn frame(out: &mut Vec<u8>, data: &[u8], framing: Framing) {
+/// Moves a piece of a body from where it was read to `out`, as a chunk if need be. An empty chunk
+/// would be the last one.
+pub(super) fn reframe(out: &mut Vec<u8>, buffer: &mut Buffer, piece: Decoded, framing: Framing) {
+    let Decoded { data, consumed, progress } = piece;
+    let data = &buffer.filled()[data];
     if framing != Framing::Chunked {
         out.extend_from_slice(data);
     } else if !data.is_empty() {
@@ -337,4 +341,8 @@ pub(super) fn frame(out: &mut Vec<u8>, data: &[u8], framing: Framing) {
         out.extend_from_slice(data);
         out.extend_from_slice(chunked::END);
     }
+    if framing == Framing::Chunked && progress == Progress::Complete {
+        out.extend_from_slice(chunked::LAST);
+    }
+    buffer.consume(consumed);
 }
