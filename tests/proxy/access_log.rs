@@ -13,7 +13,7 @@ use cloudaps::proxy::{AccessLog, Hold, Inbound, LogFormat, Settings, Timeouts};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::world::{GET, OK, Origin, POST, Proxy, Wire, settings, status, until};
+use super::world::{GET, OK, Origin, POST, Proxy, Wire, first_exchange, settings, status, until};
 
 /// A folder with an access log, and the engine that writes it.
 struct Logging {
@@ -69,17 +69,6 @@ fn values<const N: usize>(line: &Value, names: [&str; N]) -> Value {
     names.map(|name| line.get(name).cloned().unwrap_or_default()).to_vec().into()
 }
 
-/// A client and an endpoint, after one request that was answered with `ok`.
-fn exchange(proxy: &Proxy, origin: &Origin, request: &str) -> (Wire, Wire) {
-    let mut client = proxy.client();
-    client.send(request);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
-    (client, server)
-}
-
 #[test]
 fn a_line_names_the_trace_that_its_request_belongs_to() {
     let origin = Origin::new();
@@ -92,7 +81,7 @@ fn a_line_names_the_trace_that_its_request_belongs_to() {
     ] {
         let logging = Logging::start(settings(), &[origin.address()]);
         let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
-        let _ends = exchange(&logging.proxy, &origin, &request);
+        let _ends = first_exchange(&logging.proxy, &origin, &request);
         assert_eq!(logging.line()["trace_id"], expected, "{headers}");
     }
 }
@@ -104,7 +93,7 @@ fn a_line_says_who_asked_what_of_whom_and_what_came_of_it() {
     let request = "POST /a/b?c=\"d\" HTTP/1.1\r\nHost: example.org:81\r\n\
                    User-Agent: curl/8 \"x\"\r\nReferer: http://a/\\\r\n\
                    X-Request-Id: id-1\r\nContent-Length: 5\r\n\r\nhello";
-    let _ends = exchange(&logging.proxy, &origin, request);
+    let _ends = first_exchange(&logging.proxy, &origin, request);
     let line = logging.line();
     let names = ["id", "client", "peer", "method", "target", "version", "host", "user_agent"];
     let expected = serde_json::json!([
@@ -137,7 +126,7 @@ fn a_line_says_who_asked_what_of_whom_and_what_came_of_it() {
 fn the_next_request_on_the_same_connections_has_a_line_of_its_own() {
     let origin = Origin::new();
     let logging = Logging::start(settings(), &[origin.address()]);
-    let (mut client, mut server) = exchange(&logging.proxy, &origin, POST);
+    let (mut client, mut server) = first_exchange(&logging.proxy, &origin, POST);
     client.send("HEAD /two HTTP/1.1\r\nHost: a\r\n\r\n");
     server.head();
     server.send("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n");
@@ -175,7 +164,7 @@ fn tries_are_counted_and_the_last_one_is_named() {
     let mut count = 0;
     until("an endpoint was tried in vain first", || {
         let logging = Logging::start(settings(), &[refusing, origin.address()]);
-        let _ends = exchange(&logging.proxy, &origin, GET);
+        let _ends = first_exchange(&logging.proxy, &origin, GET);
         let line = logging.line();
         assert_eq!((&line["status"], &line["endpoint"]), (&200.into(), &"#1".into()));
         count += 1;
@@ -362,7 +351,7 @@ fn behind_a_proxy_both_the_client_and_the_proxy_are_named() {
     let inbound = Inbound { trusted_proxies, ..Inbound::default() };
     let logging = Logging::start(Settings { inbound, ..settings() }, &[origin.address()]);
     let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 2001:db8::1\r\n\r\n";
-    let _ends = exchange(&logging.proxy, &origin, request);
+    let _ends = first_exchange(&logging.proxy, &origin, request);
     let line = logging.line();
     assert_eq!(values(&line, ["client", "peer"]), serde_json::json!(["2001:db8::1", "127.0.0.1"]));
 }
@@ -372,7 +361,7 @@ fn combined_lines_are_what_other_programs_read() {
     let origin = Origin::new();
     let logging = Logging::start_with(settings(), &[origin.address()], LogFormat::Combined);
     let request = "GET /a\"b?c HTTP/1.1\r\nHost: a\r\nUser-Agent: x \"y\" \u{e9}\r\n\r\n";
-    let (mut client, _server) = exchange(&logging.proxy, &origin, request);
+    let (mut client, _server) = first_exchange(&logging.proxy, &origin, request);
     client.send("nonsense\r\n\r\n");
     assert_eq!(status(&client.answer().0), 400);
     until("the lines are written", || count_lines(&logging.path()) == 2);

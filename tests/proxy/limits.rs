@@ -6,7 +6,7 @@ use cloudaps::http1;
 use cloudaps::pool::EndpointId;
 use cloudaps::proxy::{Failure, Hold, Limits, Report, Retry, Settings, Timeouts};
 
-use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status, until};
+use super::world::{GET, OK, Origin, POST, Proxy, field, first_exchange, settings, status, until};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -185,12 +185,7 @@ fn an_idle_connection_to_an_endpoint_is_closed_in_time() {
     let settings = timed(Timeouts { upstream_idle: SHORT, ..Timeouts::default() });
     let origin = Origin::new();
     let proxy = Proxy::start(settings, &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
+    let (_client, mut server) = first_exchange(&proxy, &origin, GET);
     assert_eq!(server.rest(), "");
 }
 

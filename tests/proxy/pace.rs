@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cloudaps::proxy::{BodyRate, Limits, Settings, Timeouts, raise_descriptor_limit};
 
-use super::world::{GET, OK, Origin, Proxy, Wire, settings, status, until};
+use super::world::{GET, OK, Origin, Proxy, Wire, first_exchange, settings, status, until};
 
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -167,7 +167,7 @@ fn readers_that_stop_are_cut_and_hold_up_nobody() {
         readers.push(reader);
         pouring.push(pour(origin.accept()));
     }
-    let (mut client, mut server) = pair(&proxy, &origin);
+    let (mut client, mut server) = first_exchange(&proxy, &origin, GET);
     let before = resident();
     until("all are cut", || {
         exchange(&mut client, &mut server);
@@ -198,7 +198,7 @@ fn a_thousand_clients_that_drip_hold_up_nobody_and_take_bounded_memory() {
         of_body.send(head(MEGABYTE, ""));
         servers.push(origin.accept());
     }
-    let (mut client, mut server) = pair(&proxy, &origin);
+    let (mut client, mut server) = first_exchange(&proxy, &origin, GET);
     let full = resident();
     // A request's memory is 64 KiB, and the ends that the test itself holds take some, too.
     assert!(full < before + 2 * OF_EACH * 100_000, "{before} became {full}");
@@ -255,17 +255,6 @@ fn requests_that_wait_for_their_answers_hold_no_buffer() {
 fn uploads_that_wait_for_their_answers_hold_no_buffer() {
     let each = memory_of_waiting(&head(4, ""), "body");
     assert!(each < 9_000, "each takes {each} bytes");
-}
-
-/// A client and an endpoint whose connections are open, and will be used again.
-fn pair(proxy: &Proxy, origin: &Origin) -> (Wire, Wire) {
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
-    (client, server)
 }
 
 /// Bytes of memory that this process has, the engine and the test together.

@@ -1,6 +1,6 @@
 //! Messages pass as they should: framing, persistence, order, interim answers.
 
-use super::world::{GET, OK, Origin, POST, Proxy, field, settings, status};
+use super::world::{GET, OK, Origin, POST, Proxy, field, first_exchange, settings, status};
 
 #[test]
 fn both_connections_carry_one_request_after_the_other() {
@@ -181,12 +181,7 @@ fn a_client_need_not_wait_for_the_100_that_it_expects() {
 fn bytes_on_an_idle_connection_end_it() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
+    let (mut client, mut server) = first_exchange(&proxy, &origin, GET);
     server.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
     // Noticed with the next tick at the latest.
     assert_eq!(server.rest_or_reset().0, "");

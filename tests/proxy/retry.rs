@@ -5,18 +5,9 @@ use std::time::Duration;
 use cloudaps::pool::{EndpointId, Standing};
 use cloudaps::proxy::{Failure, Hold, Report, Settings};
 
-use super::world::{GET, OK, Origin, POST, Proxy, Wire, field, settings, status, text, until};
-
-/// A connection to `origin` that has carried a request and is idle now.
-fn warm(proxy: &Proxy, origin: &Origin) -> Wire {
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
-    server
-}
+use super::world::{
+    GET, OK, Origin, POST, Proxy, field, first_exchange, settings, status, text, until,
+};
 
 fn failed(number: u64, failure: Failure) -> Report {
     Report::Failed { endpoint: EndpointId::new(number), failure }
@@ -56,7 +47,7 @@ fn a_refused_request_of_any_method_goes_elsewhere() {
 fn a_reused_connection_that_was_closed_costs_a_get_nothing() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut server = warm(&proxy, &origin);
+    let (_, mut server) = first_exchange(&proxy, &origin, GET);
     let mut client = proxy.client();
     client.send(GET);
     // It has the request, and closes as if it had been idle for too long.
@@ -73,7 +64,7 @@ fn a_reused_connection_that_was_closed_costs_a_get_nothing() {
 fn a_post_that_was_written_to_a_reused_connection_is_not_repeated() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut server = warm(&proxy, &origin);
+    let (_, mut server) = first_exchange(&proxy, &origin, GET);
     let mut client = proxy.client();
     client.send(POST);
     server.head();
@@ -89,7 +80,7 @@ fn a_post_that_was_written_to_a_reused_connection_is_not_repeated() {
 fn a_post_does_not_take_a_connection_that_has_been_closed() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
-    drop(warm(&proxy, &origin));
+    drop(first_exchange(&proxy, &origin, GET));
     let mut client = proxy.client();
     client.send(POST);
     let mut fresh = origin.accept();

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::thread;
 
-use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status, text, until};
+use super::world::{
+    GET, OK, Origin, Proxy, Wire, field, first_exchange, settings, status, text, until,
+};
 
 /// Many times what the engine and the kernel would buffer.
 const LARGE: usize = 64 * 1024 * 1024;
@@ -38,12 +40,7 @@ fn read_pieces(wire: &mut Wire, numbers: Range<usize>) {
 fn bodies_of_all_sizes_end_where_the_next_message_begins() {
     let origin = Origin::new();
     let proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
+    let (mut client, mut server) = first_exchange(&proxy, &origin, GET);
     for size in [1, 2_047, 2_048, 2_049, 4_096, 16_000, 16_384, 20_000, 70_000, 100_000] {
         for method in ["POST", "PUT"] {
             let body = text(size);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloudaps::pool::Standing;
 use cloudaps::proxy::{Hold, Sampling, Settings, Teller, TraceSettings, Traces};
 
-use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status, until};
+use super::world::{GET, OK, Origin, Proxy, Wire, field, first_exchange, settings, status, until};
 use crate::collector::{Collector, Reply, Told};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -209,12 +209,7 @@ fn without_traces_everything_passes_as_it_is() {
 fn each_try_is_a_span_of_its_own() {
     let (collector, origin) = (Collector::start(), Origin::new());
     let proxy = start(&collector, settings(), &[origin.address()]);
-    let mut client = proxy.client();
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    client.answer();
+    let (mut client, mut server) = first_exchange(&proxy, &origin, GET);
     client.send(GET);
     // It has the request, and closes as if it had been idle for too long.
     let before = trace_parent(&server.head());

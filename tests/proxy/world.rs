@@ -503,6 +503,18 @@ pub(super) fn status(head: &str) -> u16 {
     head.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
+/// A client and an endpoint, after one request that was answered with `ok`: their connections are
+/// open, and will be used again.
+pub(super) fn first_exchange(proxy: &Proxy, origin: &Origin, request: &str) -> (Wire, Wire) {
+    let mut client = proxy.client();
+    client.send(request);
+    let mut server = origin.accept();
+    server.head();
+    server.send(OK);
+    client.answer();
+    (client, server)
+}
+
 /// So many bytes, in which nothing can be lost, doubled or exchanged unnoticed.
 pub(super) fn text(size: usize) -> String {
     (0_u32..)
