@@ -49,7 +49,7 @@ struct Origin {
     scratch: Vec<u8>,
     /// How long an answer takes.
     delay: Duration,
-    /// Who is to be answered when. All wait for as long, so they are in order.
+    /// Who is gone on with when. All wait for as long, so they are in order.
     waiting: VecDeque<(Moment, Token)>,
 }
 
@@ -60,6 +60,8 @@ struct Connection {
     carry: Vec<u8>,
     output: Output,
     ends: bool,
+    /// When it is gone on with, if answers take time.
+    due: Moment,
 }
 
 /// What the next bytes are.
@@ -100,12 +102,19 @@ impl Origin {
                 } else if self.delay.is_zero() {
                     self.go_on(Token::from_bits(token));
                 } else {
-                    let due = Moment::now().after(self.delay);
-                    self.waiting.push_back((due, Token::from_bits(token)));
+                    self.put_off(Token::from_bits(token));
                 }
             }
             self.go_on_with_those_that_waited();
         }
+    }
+
+    /// From what happens last: the first that happens is that it can be written to, and a request
+    /// that came after that would be answered too early.
+    fn put_off(&mut self, token: Token) {
+        let Some(connection) = self.connections.get(token) else { return };
+        connection.due = Moment::now().after(self.delay);
+        self.waiting.push_back((connection.due, token));
     }
 
     /// Only now are their requests read: whoever asks cannot tell.
@@ -114,7 +123,10 @@ impl Origin {
             && due.remaining().is_zero()
         {
             self.waiting.pop_front();
-            self.go_on(token);
+            let is_last = |connection: &mut Connection| connection.due == due;
+            if self.connections.get(token).is_some_and(is_last) {
+                self.go_on(token);
+            }
         }
     }
 
@@ -127,6 +139,7 @@ impl Origin {
                 carry: Vec::new(),
                 output: Output::default(),
                 ends: false,
+                due: Moment::END,
             });
             let connection = self.connections.get(token).expect("it was just put there");
             self.poll.add(&connection.socket, token.to_bits())?;
