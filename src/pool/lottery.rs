@@ -35,9 +35,10 @@ impl Lottery {
         Self::Weighted { columns: columns(weights, height).into(), height }
     }
 
-    /// The place that this draw gives; `round` counts the draws from the same bits.
-    pub(super) fn place(&self, count: usize, draw: Draw, round: u64) -> usize {
-        let place = draw.below(2 * round, count as u64) as usize;
+    /// Who is drawn, if the draw falls on this place: itself, or one that weighs more. If any place
+    /// is as likely, everybody is as likely as their weight says. `round` counts the draws from the
+    /// same bits; the even numbers among them have drawn the place.
+    pub(super) fn winner(&self, place: usize, draw: Draw, round: u64) -> usize {
         match self {
             Self::Even => place,
             Self::Weighted { columns, height } => {
@@ -106,7 +107,8 @@ mod tests {
         let lottery = Lottery::new(&weights);
         let mut drawn = [0_u32; 4];
         for bits in 0..120_100 {
-            drawn[lottery.place(4, Draw::new(bits), 0)] += 1;
+            let draw = Draw::new(bits);
+            drawn[lottery.winner(draw.below(0, 4) as usize, draw, 0)] += 1;
         }
         for (drawn, expected) in drawn.into_iter().zip([10_000_u32, 100, 100_000, 10_000]) {
             let off = drawn.abs_diff(expected);

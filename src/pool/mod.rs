@@ -4,6 +4,7 @@
 //! [`Traffic`], whose counters have one writer each. The control plane publishes a [`Pool`] whole,
 //! and every thread that carries traffic picks from its own copy of the pointer.
 
+mod aperture;
 mod budget;
 mod draw;
 mod ledger;

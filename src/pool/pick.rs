@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::aperture::{self, Aperture};
 use super::draw::Draw;
 use super::maglev::Key;
 use super::sticky::Token;
@@ -33,7 +34,7 @@ const EXACT_MAX: usize = 8;
 
 /// Endpoints drawn, turns taken or choices of a key gone through before giving up on luck: with
 /// half of the endpoints unusable, sixteen all miss once in 65,000 picks.
-const DRAWS_MAX: u64 = 16;
+pub(super) const DRAWS_MAX: u64 = 16;
 
 /// Endpoints looked at when luck failed. A pool up to this size is searched whole, so that the last
 /// usable one is found. In a larger one whoever misses so often knows that fewer than one in a
@@ -51,7 +52,8 @@ const FULLY_GROWN: u64 = 100;
 /// How endpoints are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// The fewest requests in flight for its weight; power of two choices in a large pool.
+    /// The fewest requests in flight for its weight; in a large pool power of two choices, through
+    /// an aperture that is as wide as it takes to find somebody idle.
     #[default]
     FewestInFlight,
     /// Any, in proportion to weight.
@@ -78,15 +80,20 @@ impl Default for Balance {
     }
 }
 
-/// Where round robin goes on. Each thread has its own.
+/// Where a thread goes on. Each has its own.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Turn(u64);
+pub struct Turn {
+    /// Of round robin.
+    next: u64,
+    /// Of the aperture.
+    start: aperture::Start,
+}
 
 impl Turn {
-    /// Some place of the cycle, so that threads that start together do not go in step.
+    /// Some place, so that threads that start together do not go in step.
     #[must_use]
     pub const fn somewhere(draw: u64) -> Self {
-        Self(draw)
+        Self { next: draw, start: aperture::Start::somewhere(draw) }
     }
 }
 
@@ -210,8 +217,8 @@ impl Search<'_> {
             self.tied().or_else(|| match (self.pool.balance.algorithm, self.ask.ties.key) {
                 (Algorithm::Random, _) => self.random(),
                 (Algorithm::RoundRobin, _) => self.next(turn),
-                (Algorithm::Hash, Some(key)) => self.belongs(key),
-                (Algorithm::Hash, None) | (Algorithm::FewestInFlight, _) => self.fewest(),
+                (Algorithm::Hash, Some(key)) => self.belongs(key, turn),
+                (Algorithm::Hash, None) | (Algorithm::FewestInFlight, _) => self.fewest(turn),
             });
         place.map(|place| self.pool.serving[place].index as usize)
     }
@@ -222,8 +229,11 @@ impl Search<'_> {
         self.is_usable(place).then_some(place)
     }
 
-    fn fewest(&self) -> Option<usize> {
-        if self.count() <= EXACT_MAX { self.fewest_of_all() } else { self.fewer_of_two() }
+    fn fewest(&self, turn: &mut Turn) -> Option<usize> {
+        if self.count() <= EXACT_MAX {
+            return self.fewest_of_all();
+        }
+        self.fewest_of_some(turn.start.next(self.count()))
     }
 
     /// Compares all. Among equals (an idle pool) the draw decides in proportion to weight, so that
@@ -249,31 +259,42 @@ impl Search<'_> {
         best.map(|(index, _)| index)
     }
 
-    /// The better of two that were drawn in proportion to weight. With thousands of endpoints this
-    /// is nearly as even as comparing all (Mitzenmacher 2001; with weights, Wieder 2007).
+    /// The first that is idle of those that were drawn in proportion to weight, or if nobody is the
+    /// better of two out of all. With thousands of endpoints this is nearly as even as comparing
+    /// all (Mitzenmacher 2001; with weights, Wieder 2007).
     #[inline(never)]
-    fn fewer_of_two(&self) -> Option<usize> {
-        let mut drawn = self.drawn();
-        match (drawn.next(), drawn.next()) {
-            (Some(first), Some(second)) => {
-                let load = |place| self.load(self.look(place));
-                Some(if load(second).compare(load(first)).is_lt() { second } else { first })
+    fn fewest_of_some(&self, aperture: Aperture) -> Option<usize> {
+        let mut best: Option<Drawn> = None;
+        for (round, place) in self.drawn(aperture) {
+            let load = self.load(self.look(place));
+            if load.in_flight == 0 {
+                return Some(place);
             }
-            (Some(only), None) => Some(only),
-            (None, _) => self.search(Draw::new(self.ask.draw)),
+            let drawn = Drawn { place, load, among: aperture.width(round) };
+            // Those of a narrower aperture are out: they had more chances than all others.
+            let rival = best.filter(|rival| rival.among == drawn.among);
+            let better = rival.map_or(drawn, |rival| rival.or_less_loaded(drawn));
+            if rival.is_some() && drawn.among == self.count() {
+                return Some(better.place);
+            }
+            best = Some(better);
         }
+        let place = best.map(|best| best.place);
+        place.or_else(|| self.search(Draw::new(self.ask.draw)))
     }
 
     fn random(&self) -> Option<usize> {
-        self.drawn().next().or_else(|| self.search(Draw::new(self.ask.draw)))
+        let mut drawn = self.drawn(Aperture::whole(self.count()));
+        let first = drawn.next().map(|(_, place)| place);
+        first.or_else(|| self.search(Draw::new(self.ask.draw)))
     }
 
     /// The next in turn. Whoever cannot take their turn loses it.
     fn next(&self, turn: &mut Turn) -> Option<usize> {
         let Order::Turns(cycle) = &self.pool.tables.order else { return self.random() };
         for round in 0..DRAWS_MAX {
-            let place = cycle.place(self.count(), turn.0);
-            turn.0 = turn.0.wrapping_add(1);
+            let place = cycle.place(self.count(), turn.next);
+            turn.next = turn.next.wrapping_add(1);
             if self.is_usable(place) && self.is_grown(place, round) {
                 return Some(place);
             }
@@ -283,26 +304,28 @@ impl Search<'_> {
     }
 
     /// The first usable one of those that the key goes to, whose order never changes.
-    fn belongs(&self, key: Key) -> Option<usize> {
-        let Order::Keys(maglev) = &self.pool.tables.order else { return self.fewest() };
+    fn belongs(&self, key: Key, turn: &mut Turn) -> Option<usize> {
+        let Order::Keys(maglev) = &self.pool.tables.order else { return self.fewest(turn) };
         let mut choices = (0..DRAWS_MAX).map(|round| maglev.place(key, round));
         let choice = choices.find(|place| self.is_usable(*place));
         choice.or_else(|| self.search(key.draw()))
     }
 
-    /// Usable ones, drawn in proportion to weight and age; if that finds too few, to weight alone.
-    fn drawn(&self) -> impl Iterator<Item = usize> {
-        let lots = || (0..DRAWS_MAX).map(|round| (round, self.lot(round)));
+    /// Usable ones, drawn in proportion to weight and age, each with its round; if that finds too
+    /// few, to weight alone.
+    fn drawn(&self, aperture: Aperture) -> impl Iterator<Item = (u64, usize)> {
+        let lots = move || (0..DRAWS_MAX).map(move |round| (round, self.lot(aperture, round)));
         let grown = lots().filter(|(round, place)| {
             // Growth first: it is known without looking at counters that other threads write.
             self.is_grown(*place, *round) && self.is_usable(*place)
         });
         let any = lots().filter(|(_, place)| self.is_usable(*place));
-        grown.chain(any).map(|(_, place)| place)
+        grown.chain(any)
     }
 
-    fn lot(&self, round: u64) -> usize {
-        self.pool.tables.lottery.place(self.count(), Draw::new(self.ask.draw), round)
+    fn lot(&self, aperture: Aperture, round: u64) -> usize {
+        let draw = Draw::new(self.ask.draw);
+        self.pool.tables.lottery.winner(aperture.place(draw, round), draw, round)
     }
 
     fn usable(&self) -> impl Iterator<Item = (usize, &Place)> {
@@ -397,6 +420,21 @@ impl Search<'_> {
 fn count_look() {
     #[cfg(test)]
     tests::count_look();
+}
+
+/// Somebody that may be picked.
+#[derive(Clone, Copy)]
+struct Drawn {
+    place: usize,
+    load: Load,
+    /// Out of so many neighbours.
+    among: usize,
+}
+
+impl Drawn {
+    fn or_less_loaded(self, other: Self) -> Self {
+        if other.load.compare(self.load).is_lt() { other } else { self }
+    }
 }
 
 /// Requests in flight and the weight that carries them, in hundredths of a per cent.

@@ -93,9 +93,9 @@ impl Case {
             }
             Self::Picking => {
                 "The same load as in the first table. The endpoints are addresses of 127.0.0.0/8 \
-                 that lead to the same three origins; every one of them gets a kept connection \
-                 before it is measured, so the kernel's work on all those sockets is in it. The \
-                 relay, which takes the better of two drawn at random, shows how much that is."
+                 that lead to the same three origins. The relay takes the better of two drawn at \
+                 random out of all, so nearly all of them have a kept connection by the time it is \
+                 measured, and it shows what the kernel's work on so many sockets costs."
             }
             Self::Transfer => {
                 "A download and an upload, one after the other. The growth is that of the peak of \

@@ -47,7 +47,7 @@ pub(super) struct Plan {
     measure_ms: u64,
     idle_connections: u32,
     endpoints: u16,
-    /// Until each of the endpoints has got a connection, by chance.
+    /// Until whoever draws out of all of the endpoints has a connection to each, by chance.
     endpoints_warmup_ms: u64,
     transfer_bytes: u64,
 }

@@ -120,10 +120,10 @@ fn two_choices_avoid_the_busy_ones() {
 
 #[test]
 fn two_choices_are_two_although_half_of_them_are_ejected() {
-    let pool = pool(Algorithm::FewestInFlight, 40);
-    eject(&pool.endpoints()[20..]);
-    pool.endpoints()[..10].iter().for_each(|busy| busy.traffic.enter(0));
-    let busy: u32 = shares(&pool).range(..10).map(|(_, share)| share).sum();
+    let pool = pool(Algorithm::FewestInFlight, 32);
+    eject(&pool.endpoints()[16..]);
+    pool.endpoints()[..8].iter().for_each(|busy| busy.traffic.enter(0));
+    let busy: u32 = shares(&pool).range(..8).map(|(_, share)| share).sum();
     assert!((150..350).contains(&busy), "a quarter of the pairs are both busy, not {busy}");
 }
 
@@ -275,5 +275,6 @@ fn what_drains_or_is_lost_is_never_picked() {
 }
 
 mod any;
+mod aperture;
 mod cost;
 mod ties;
