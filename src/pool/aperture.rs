@@ -7,8 +7,7 @@
 //! idle in it looks through one twice as wide, up to the whole ring. And it moves on, so that in
 //! the long run each endpoint has the share that its weight gives it.
 
-use super::draw::Draw;
-use super::pick::DRAWS_MAX;
+use super::draw::{DRAWS_MAX, Draw, part};
 
 /// Neighbours of which one is idle, as a rule. A pool up to this size is looked at whole.
 const WIDTH: usize = 32;
@@ -45,7 +44,7 @@ impl Start {
         if count <= WIDTH {
             return Aperture::whole(count);
         }
-        let begin = ((u128::from(self.0) * count as u128) >> 64) as usize;
+        let begin = part(self.0, count as u64) as usize;
         self.0 = self.0.wrapping_add(u64::MAX / (count as u64 * TENURE));
         Aperture { begin, narrowest: WIDTH, count }
     }

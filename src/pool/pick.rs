@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::aperture::{self, Aperture};
-use super::draw::Draw;
+use super::draw::{DRAWS_MAX, Draw};
 use super::maglev::Key;
 use super::sticky::Token;
 use super::{Endpoint, EndpointId, Order, Place, Pool};
@@ -31,10 +31,6 @@ pub const SLOW_START: Duration = Duration::from_secs(10);
 /// Up to here the fewest in flight is found by looking at all, which for a handful is as cheap
 /// as drawing two; above it the cost must not grow with the number of endpoints.
 const EXACT_MAX: usize = 8;
-
-/// Endpoints drawn, turns taken or choices of a key gone through before giving up on luck: with
-/// half of the endpoints unusable, sixteen all miss once in 65,000 picks.
-pub(super) const DRAWS_MAX: u64 = 16;
 
 /// Endpoints looked at when luck failed. A pool up to this size is searched whole, so that the last
 /// usable one is found. In a larger one whoever misses so often knows that fewer than one in a
@@ -239,7 +235,7 @@ impl Search<'_> {
     /// Compares all. Among equals (an idle pool) the draw decides in proportion to weight, so that
     /// threads that know nothing of each other do not all choose the first.
     fn fewest_of_all(&self) -> Option<usize> {
-        let draw = Draw::new(self.ask.draw);
+        let draw = self.draw();
         let mut best: Option<(usize, Load)> = None;
         let mut equals = 0;
         for (index, place) in self.usable() {
@@ -280,13 +276,13 @@ impl Search<'_> {
             best = Some(better);
         }
         let place = best.map(|best| best.place);
-        place.or_else(|| self.search(Draw::new(self.ask.draw)))
+        place.or_else(|| self.search(self.draw()))
     }
 
     fn random(&self) -> Option<usize> {
         let mut drawn = self.drawn(Aperture::whole(self.count()));
         let first = drawn.next().map(|(_, place)| place);
-        first.or_else(|| self.search(Draw::new(self.ask.draw)))
+        first.or_else(|| self.search(self.draw()))
     }
 
     /// The next in turn. Whoever cannot take their turn loses it.
@@ -324,7 +320,7 @@ impl Search<'_> {
     }
 
     fn lot(&self, aperture: Aperture, round: u64) -> usize {
-        let draw = Draw::new(self.ask.draw);
+        let draw = self.draw();
         self.pool.tables.lottery.winner(aperture.place(draw, round), draw, round)
     }
 
@@ -372,6 +368,10 @@ impl Search<'_> {
         let most = self.grown_percent(self.pool.eldest);
         // Other numbers than those that the lots are drawn with.
         grown == most || Draw::new(!self.ask.draw).below(round, most) < grown
+    }
+
+    fn draw(&self) -> Draw {
+        Draw::new(self.ask.draw)
     }
 
     fn count(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudaps::pool::{EndpointId, Standing};
 use cloudaps::proxy::{Report, Settings};
 
-use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, status};
+use super::world::{GET, OK, Origin, Proxy, Wire, field, first_exchange, settings, status};
 
 fn quiet(endpoint: u64, thread: usize) -> Report {
     Report::Quiet { endpoint: EndpointId::new(endpoint), thread }
@@ -53,12 +53,7 @@ fn an_endpoint_is_quiet_after_its_last_request() {
 fn a_drained_engine_finishes_what_is_in_flight_and_takes_no_more() {
     let origin = Origin::new();
     let mut proxy = Proxy::start(settings(), &[origin.address()]);
-    let mut idle = proxy.client();
-    idle.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    idle.answer();
+    let (mut idle, mut server) = first_exchange(&proxy, &origin, GET);
     let mut busy = proxy.client();
     busy.send(GET);
     server.head();

@@ -194,12 +194,7 @@ fn clients_beyond_the_limit_wait_for_one_to_leave() {
     let settings = limited(Limits { connections_max: 1, ..Limits::default() });
     let origin = Origin::new();
     let proxy = Proxy::start(settings, &[origin.address()]);
-    let mut first = proxy.client();
-    first.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    first.answer();
+    let (first, mut server) = first_exchange(&proxy, &origin, GET);
     let mut second = proxy.client();
     second.send(GET);
     assert_eq!(proxy.counters().accepted, 1);

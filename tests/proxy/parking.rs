@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use cloudaps::proxy::{Inbound, Networks, Settings, Timeouts};
 
-use super::world::{GET, OK, Origin, Proxy, Wire, field, settings, until};
+use super::world::{
+    GET, OK, Origin, Proxy, Wire, ask_first, field, first_exchange, settings, until,
+};
 
 /// More than are woken at a time.
 const CROWD: u64 = 600;
@@ -35,22 +37,11 @@ fn until_parked(proxy: &Proxy, count: u64) {
     until("it is parked", || proxy.counters().parked == count);
 }
 
-/// Asks for the first time, which opens a connection to the server: that one is returned.
-fn ask_first(client: &mut Wire, origin: &Origin) -> Wire {
-    client.send(GET);
-    let mut server = origin.accept();
-    server.head();
-    server.send(OK);
-    assert_eq!(client.answer().1, "ok");
-    server
-}
-
 /// A client that has been answered once and is parked now, and its server.
 fn parked(proxy: &Proxy, origin: &Origin) -> (Wire, Wire) {
-    let mut client = proxy.client();
-    let server = ask_first(&mut client, origin);
+    let ends = first_exchange(proxy, origin, GET);
     until_parked(proxy, 1);
-    (client, server)
+    ends
 }
 
 #[test]
@@ -75,7 +66,7 @@ fn a_client_that_says_nothing_at_first_is_parked_at_once() {
     let proxy = Proxy::start(Settings { timeouts: never, ..settings() }, &[origin.address()]);
     let mut client = proxy.client();
     until_parked(&proxy, 1);
-    ask_first(&mut client, &origin);
+    ask_first(&mut client, &origin, GET);
 }
 
 #[test]

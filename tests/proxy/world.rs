@@ -507,12 +507,18 @@ pub(super) fn status(head: &str) -> u16 {
 /// open, and will be used again.
 pub(super) fn first_exchange(proxy: &Proxy, origin: &Origin, request: &str) -> (Wire, Wire) {
     let mut client = proxy.client();
+    let server = ask_first(&mut client, origin, request);
+    (client, server)
+}
+
+/// Asks for the first time, which opens a connection to the endpoint: that one is returned.
+pub(super) fn ask_first(client: &mut Wire, origin: &Origin, request: &str) -> Wire {
     client.send(request);
     let mut server = origin.accept();
     server.head();
     server.send(OK);
-    client.answer();
-    (client, server)
+    assert_eq!(client.answer().1, "ok");
+    server
 }
 
 /// So many bytes, in which nothing can be lost, doubled or exchanged unnoticed.

@@ -93,16 +93,11 @@ impl Origin {
                 self.alarm.set(*due)?;
             }
             for index in 0..self.poll.wait()? {
-                let token = self.poll.token(index);
-                if token == ALARM {
-                    continue;
-                }
-                if token >= LISTENERS {
-                    self.accept(token)?;
-                } else if self.delay.is_zero() {
-                    self.go_on(Token::from_bits(token));
-                } else {
-                    self.put_off(Token::from_bits(token));
+                match self.poll.token(index) {
+                    ALARM => {}
+                    listener @ LISTENERS.. => self.accept(listener)?,
+                    bits if self.delay.is_zero() => self.go_on(Token::from_bits(bits)),
+                    bits => self.put_off(Token::from_bits(bits)),
                 }
             }
             self.go_on_with_those_that_waited();

@@ -66,10 +66,14 @@ fn pick(pool: &Pool, tried: &Tried, draw: u64) -> Option<usize> {
 
 /// What a thousand picks return.
 fn shares(pool: &Pool) -> BTreeMap<usize, u32> {
+    shares_of(1000, pool)
+}
+
+fn shares_of(picks: u64, pool: &Pool) -> BTreeMap<usize, u32> {
     let mut turn = Turn::default();
     let tried = Tried::default();
     let mut shares = BTreeMap::new();
-    for draw in 0..1000 {
+    for draw in 0..picks {
         let picked = pool.pick(ask(&tried, draw), &mut turn).unwrap();
         *shares.entry(picked).or_default() += 1;
     }

@@ -42,12 +42,10 @@ fn in_the_long_run_everybody_has_the_share_of_their_weight() {
     let mut endpoints = endpoints(200);
     endpoints.iter_mut().step_by(4).for_each(|each| each.weight = Weight::clamped(300));
     let pool = pool_of(Algorithm::FewestInFlight, endpoints);
-    let (tried, mut turn, mut shares) = (Tried::default(), Turn::default(), vec![0_u32; 200]);
     // Once around.
-    for draw in 0..200 * 256 {
-        shares[pool.pick(ask(&tried, draw), &mut turn).unwrap()] += 1;
-    }
-    for (index, share) in shares.into_iter().enumerate() {
+    let shares = shares_of(200 * 256, &pool);
+    assert_eq!(shares.len(), 200);
+    for (index, share) in shares {
         let due: u32 = if index % 4 == 0 { 512 } else { 171 };
         assert!(share.abs_diff(due) < due / 3, "{index} has {share} instead of {due}");
     }
