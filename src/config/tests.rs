@@ -212,11 +212,12 @@ fn requests_are_logged_only_where_a_file_is_named() {
 }
 
 #[test]
-fn given_servers_are_not_ours() {
+fn given_servers_are_not_ours_and_are_not_asked_for_again() {
     let file = file("provider = \"static\"\nendpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]");
     let config = Config::new(&file, None).unwrap();
     assert_eq!(config.spec.instances.ownership, Ownership::Foreign);
     assert_eq!((config.spec.instances.size, config.spec.backend.size), (2, 0));
+    assert_eq!(config.listing.steady, Duration::from_secs(600));
 }
 
 #[test]

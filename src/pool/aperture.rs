@@ -16,8 +16,9 @@ const WIDTH: usize = 32;
 const DRAWS_EACH: u64 = 2;
 
 /// Requests that an endpoint gets, on the average, while the aperture passes over it: so many that
-/// the connection which has to be opened for them is half a per cent of their cost.
-const TENURE: u64 = 256;
+/// the connection which has to be opened for them, which costs as much as two or three, is half a
+/// per cent of their cost.
+const TENURE: u64 = 512;
 
 /// Where a thread's aperture begins: a part of the ring, in 2⁻⁶⁴ of it, so that it stays where it
 /// is when the ring gets longer or shorter.

@@ -43,10 +43,10 @@ fn in_the_long_run_everybody_has_the_share_of_their_weight() {
     endpoints.iter_mut().step_by(4).for_each(|each| each.weight = Weight::clamped(300));
     let pool = pool_of(Algorithm::FewestInFlight, endpoints);
     // Once around.
-    let shares = shares_of(200 * 256, &pool);
+    let shares = shares_of(200 * 512, &pool);
     assert_eq!(shares.len(), 200);
     for (index, share) in shares {
-        let due: u32 = if index % 4 == 0 { 512 } else { 171 };
+        let due: u32 = if index % 4 == 0 { 1024 } else { 341 };
         assert!(share.abs_diff(due) < due / 3, "{index} has {share} instead of {due}");
     }
 }
