@@ -44,7 +44,7 @@ const HERE: Pace = Pace {
 /// Servers that exist.
 const THERE: Pace = Pace {
     // They stand in the configuration, and nothing that happens to one changes the list: with ten
-    // thousand of them, to go through it every other second would cost 2 % of a processor.
+    // thousand of them, to go through it every other second costs 1 % of a processor.
     list_interval: Span::new(Duration::from_secs(600)),
     ..HERE
 };
