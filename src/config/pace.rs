@@ -25,7 +25,7 @@ pub(super) struct Pace {
 }
 
 /// Child processes.
-const HERE: Pace = Pace {
+const PROCESS: Pace = Pace {
     listen: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), PORT),
     // A process is up in milliseconds; a slow server of the user's own has half a minute.
     launch_timeout: Span::new(Duration::from_secs(30)),
@@ -42,11 +42,11 @@ const HERE: Pace = Pace {
 };
 
 /// Servers that exist.
-const THERE: Pace = Pace {
+const STATIC: Pace = Pace {
     // They stand in the configuration, and nothing that happens to one changes the list: with ten
     // thousand of them, to go through it every other second costs 1 % of a processor.
     list_interval: Span::new(Duration::from_secs(600)),
-    ..HERE
+    ..PROCESS
 };
 
 /// Machines on EC2.
@@ -73,8 +73,8 @@ const EC2: Pace = Pace {
 impl ProviderName {
     pub(super) const fn pace(self) -> &'static Pace {
         match self {
-            Self::Process => &HERE,
-            Self::Static => &THERE,
+            Self::Process => &PROCESS,
+            Self::Static => &STATIC,
             Self::Ec2 => &EC2,
         }
     }

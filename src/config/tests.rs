@@ -212,7 +212,7 @@ fn requests_are_logged_only_where_a_file_is_named() {
 }
 
 #[test]
-fn given_servers_are_not_ours_and_are_not_asked_for_again() {
+fn given_servers_are_not_ours_and_are_rarely_listed() {
     let file = file("provider = \"static\"\nendpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]");
     let config = Config::new(&file, None).unwrap();
     assert_eq!(config.spec.instances.ownership, Ownership::Foreign);
