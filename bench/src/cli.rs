@@ -43,10 +43,10 @@ pub(crate) enum Command {
 /// `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Rounds that count; one more goes before them and is discarded.
+    /// In each, every subject is started anew.
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) rounds: NonZeroU32,
-    /// How long one measurement takes.
+    /// How long a subject is measured in a round.
     #[arg(long, value_name = "N", default_value = "4")]
     pub(crate) seconds: NonZeroU32,
     /// Which cases; all of them if left out.
@@ -58,12 +58,15 @@ pub(crate) struct RunArgs {
     /// Where the page goes; left out, only a run of everything writes `docs/benchmarks.md`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Two rounds of one second, and smaller sizes: whether it works, not how fast it is.
+    /// One round of one second, and smaller sizes: whether it works, not how fast it is.
     #[arg(long)]
     pub(crate) quick: bool,
     /// The bytes of one large body.
     #[arg(long, value_name = "GIB", default_value = "10")]
     pub(crate) transfer_gib: NonZeroU32,
+    /// How many endpoints are compared with three [default: 10000].
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    pub(crate) endpoints: Vec<u16>,
     /// The program that is compared; beside this one if left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) cloudaps: Option<PathBuf>,
@@ -162,6 +165,17 @@ pub(crate) struct LoadArgs {
     /// Give up after so many failures: the subject does not work.
     #[arg(long, value_name = "N", default_value_t = ERRORS_MAX)]
     pub(crate) errors_max: u64,
+    /// Warm up and measure once for every line of the standard input, until that ends, with the
+    /// connections kept; the report is of all these turns.
+    #[arg(long)]
+    pub(crate) turns: bool,
+}
+
+impl LoadArgs {
+    /// The same without turns and without a warm-up, for so long.
+    pub(crate) fn once(&self, measure_ms: u64) -> Self {
+        Self { warmup_ms: 0, measure_ms, turns: false, ..self.clone() }
+    }
 }
 
 /// More failures than this, and there is nothing left to measure.

@@ -1,6 +1,6 @@
 //! The parts of the benchmark work together: origins, the relay in front of them, and the load.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -88,6 +88,48 @@ fn a_load_at_a_rate_sends_each_request_at_its_time() {
     // The first is due at once, the last when the second is over.
     assert!((500..=501).contains(&requests), "500 a second for a second: {report}");
     assert_eq!(report["errors"], 0, "{report}");
+}
+
+/// What the load says in one turn: its words, up to the one that ends it.
+fn turn(input: &mut impl Write, output: &mut impl BufRead) -> Vec<String> {
+    input.write_all(b"\n").expect("it waits for its turn");
+    let lines = output.lines().map(|line| line.expect("it goes on"));
+    let mut words = Vec::new();
+    for line in lines {
+        words.push(line);
+        if words.last().is_some_and(|word| word == "rested") {
+            break;
+        }
+    }
+    words
+}
+
+#[test]
+fn a_load_that_takes_turns_rests_in_between_and_reports_them_all() {
+    let (_origins, addresses) = origins();
+    let turns = ["--turns", "--warmup-ms", "0", "--measure-ms", "100"];
+    // A turn of an open loop has as many requests as its time has room for; one of a closed loop
+    // has as many as are answered.
+    for (more, requests) in [(vec!["--rate", "500"], 100..=102), (vec![], 100..=u64::MAX)] {
+        let mut command = program();
+        command.args(["load", "--to", &addresses[0], "--connections", "8"]).args(turns).args(more);
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut role = Role(child.expect("the load runs"));
+        let mut input = role.0.stdin.take().expect("it is piped");
+        let mut output = BufReader::new(role.0.stdout.take().expect("it is piped"));
+        for _ in 0..2 {
+            assert_eq!(turn(&mut input, &mut output), ["started", "stopped", "rested"]);
+        }
+        drop(input);
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it reports");
+        let report: serde_json::Value = serde_json::from_str(&line).expect("it is a report");
+        let count = |key: &str| report[key].as_u64().unwrap_or(u64::MAX);
+        assert_eq!((count("errors"), count("closed")), (0, 0), "{report}");
+        assert!(requests.contains(&count("requests_ever")), "{report}");
+        let seconds = report["seconds"].as_f64().expect("it is a time");
+        assert!(seconds >= 0.2, "two turns of a tenth: {report}");
+    }
 }
 
 #[test]

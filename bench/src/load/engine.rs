@@ -1,6 +1,6 @@
 //! The connections of the load, and the time in which they are measured.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use anyhow::bail;
 use super::exchange::{Awaited, Progress, Script};
 use super::pace::Pace;
 use super::tally::{Report, Tally};
-use super::{STARTED, STOPPED};
+use super::{STARTED, STOPPED, say};
 use crate::cli::LoadArgs;
 use crate::clock::{Alarm, Moment};
 use crate::socket::{self, Poll, Received};
@@ -71,7 +71,7 @@ impl Engine {
             alarm: Alarm::new()?,
             to: args.to,
             script: Script::new(args.exchange, args.to),
-            pace: args.rate.map_or(Pace::Closed, |rate| Pace::open(rate.get())),
+            pace: args.rate.map_or_else(Pace::closed, |rate| Pace::open(rate.get())),
             tally: Tally::new()?,
             connections: Table::new(),
             opening: args.connections,
@@ -86,20 +86,24 @@ impl Engine {
         for _ in 0..args.connections {
             engine.connect()?;
         }
+        engine.open_all()?;
         Ok(engine)
     }
 
     /// Warms up, measures, and waits for what is still due.
-    pub(super) fn run(mut self) -> anyhow::Result<Report> {
-        self.open_all()?;
+    pub(super) fn measure(&mut self) -> anyhow::Result<()> {
         self.go_on_for(self.warmup)?;
         self.tally.start(Moment::now());
         say(STARTED)?;
         let end = self.go_on_for(self.measure)?;
         self.tally.stop(Moment::now());
         say(STOPPED)?;
-        self.finish(end)?;
-        Ok(self.tally.report())
+        self.finish(end)
+    }
+
+    /// What all measurements found.
+    pub(super) fn report(self) -> Report {
+        self.tally.report()
     }
 
     fn open_all(&mut self) -> anyhow::Result<()> {
@@ -108,7 +112,7 @@ impl Engine {
             if Moment::now() >= end {
                 bail!("{} connections are not open after {PATIENCE:?}", self.opening);
             }
-            self.turn(end)?;
+            self.wait(end)?;
         }
         Ok(())
     }
@@ -117,10 +121,12 @@ impl Engine {
     fn go_on_for(&mut self, span: Duration) -> anyhow::Result<Moment> {
         let mut now = Moment::now();
         let end = now.after(span);
-        self.pace.start(now);
+        for token in self.pace.start(now) {
+            self.send(token, now)?;
+        }
         while now < end && self.tally.ended() < self.requests_max {
             self.send_due(now)?;
-            self.turn(self.pace.next().min(end))?;
+            self.wait(self.pace.next().min(end))?;
             now = Moment::now();
         }
         Ok(end.min(now))
@@ -139,7 +145,7 @@ impl Engine {
         let end = Moment::now().after(PATIENCE);
         self.send_due(over)?;
         while self.in_flight + self.pace.unsent() > 0 && Moment::now() < end {
-            self.turn(end)?;
+            self.wait(end)?;
         }
         for _ in 0..self.in_flight + self.pace.unsent() {
             self.tally.failed();
@@ -148,7 +154,7 @@ impl Engine {
     }
 
     /// Waits once, until then at most, and does what can be done.
-    fn turn(&mut self, until: Moment) -> anyhow::Result<()> {
+    fn wait(&mut self, until: Moment) -> anyhow::Result<()> {
         self.alarm.set(until)?;
         for index in 0..self.poll.wait()? {
             let token = self.poll.token(index);
@@ -318,11 +324,4 @@ impl Engine {
         }
         self.connect()
     }
-}
-
-/// Tells whoever started this process, who reads it at once.
-fn say(word: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    writeln!(output, "{word}")?;
-    output.flush()
 }

@@ -10,6 +10,8 @@ mod tally;
 pub(crate) use plain::{idle, transfer};
 pub(crate) use tally::Report;
 
+use std::io::{self, Write};
+
 use crate::cli::LoadArgs;
 
 /// Printed when the measurement begins, and when it ends: whoever started this reads the CPU time
@@ -17,9 +19,29 @@ use crate::cli::LoadArgs;
 pub(crate) const STARTED: &str = "started";
 pub(crate) const STOPPED: &str = "stopped";
 
-/// Asks until the time is over, and prints the report as JSON in one line.
+/// Printed when a turn is over and everything that it asked for is answered.
+pub(crate) const RESTED: &str = "rested";
+
+/// Asks until the time is over, once or once for each line, and prints the report as JSON in one
+/// line.
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
-    let report = engine::Engine::new(args)?.run()?;
-    println!("{}", serde_json::to_string(&report)?);
+    let mut engine = engine::Engine::new(args)?;
+    if args.turns {
+        for line in io::stdin().lines() {
+            line?;
+            engine.measure()?;
+            say(RESTED)?;
+        }
+    } else {
+        engine.measure()?;
+    }
+    println!("{}", serde_json::to_string(&engine.report())?);
     Ok(())
+}
+
+/// Tells whoever started this process, who reads it at once.
+fn say(word: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{word}")?;
+    output.flush()
 }

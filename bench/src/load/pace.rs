@@ -1,6 +1,7 @@
 //! When a request is sent: when the one before it is answered (a closed loop), or at its time (an
 //! open one). In an open loop a request's latency counts from its time, whether there was a free
 //! connection then or not, so that a subject that stalls cannot hide the requests it kept waiting.
+//! Neither sends before it is started, nor after it is ended until it is started again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,10 +11,15 @@ use crate::table::Token;
 
 /// When requests are sent, and which connections are free to send one.
 pub(super) enum Pace {
-    Closed,
+    Closed(Loop),
     Open(Schedule),
-    /// Nothing more is sent.
-    Over,
+}
+
+/// One request after the other on each connection.
+pub(super) enum Loop {
+    Running,
+    /// These send when it is started.
+    Resting(Vec<Token>),
 }
 
 /// One request every `interval`.
@@ -25,24 +31,38 @@ pub(super) struct Schedule {
 }
 
 impl Pace {
+    pub(super) fn closed() -> Self {
+        Self::Closed(Loop::Resting(Vec::new()))
+    }
+
     pub(super) fn open(rate: u32) -> Self {
         let interval = Duration::from_secs(1) / rate;
-        let (next, free, late) = (Moment::START, Vec::new(), VecDeque::new());
+        let (next, free, late) = (Moment::END, Vec::new(), VecDeque::new());
         Self::Open(Schedule { interval, next, free, late })
     }
 
-    /// The first request of the schedule is due now.
-    pub(super) fn start(&mut self, now: Moment) {
-        if let Self::Open(schedule) = self {
-            schedule.next = now;
+    /// The first request is due now: the connections that are free already, and have to send it.
+    pub(super) fn start(&mut self, now: Moment) -> Vec<Token> {
+        match self {
+            Self::Closed(closed) => match std::mem::replace(closed, Loop::Running) {
+                Loop::Resting(free) => free,
+                Loop::Running => Vec::new(),
+            },
+            Self::Open(schedule) => {
+                schedule.next = now;
+                Vec::new()
+            }
         }
     }
 
     /// A connection has nothing to do: the time of the request that it should send now, if any.
     pub(super) fn ready(&mut self, token: Token, now: Moment) -> Option<Moment> {
         let schedule = match self {
-            Self::Closed => return Some(now),
-            Self::Over => return None,
+            Self::Closed(Loop::Running) => return Some(now),
+            Self::Closed(Loop::Resting(free)) => {
+                free.push(token);
+                return None;
+            }
             Self::Open(schedule) => schedule,
         };
         let due = schedule.late.pop_front();
@@ -67,7 +87,7 @@ impl Pace {
     pub(super) fn next(&self) -> Moment {
         match self {
             Self::Open(schedule) => schedule.next,
-            Self::Closed | Self::Over => Moment::END,
+            Self::Closed(_) => Moment::END,
         }
     }
 
@@ -75,7 +95,7 @@ impl Pace {
     pub(super) fn unsent(&self) -> usize {
         match self {
             Self::Open(schedule) => schedule.late.len(),
-            Self::Closed | Self::Over => 0,
+            Self::Closed(_) => 0,
         }
     }
 
@@ -86,14 +106,14 @@ impl Pace {
         }
     }
 
-    /// No more requests become due after `over`.
+    /// No more requests become due after `over`, until it is started again.
     pub(super) fn end(&mut self, over: Moment) {
         match self {
             Self::Open(schedule) => {
                 schedule.catch_up(over);
                 schedule.next = Moment::END;
             }
-            Self::Closed | Self::Over => *self = Self::Over,
+            Self::Closed(closed) => *closed = Loop::Resting(Vec::new()),
         }
     }
 }
@@ -123,5 +143,20 @@ mod tests {
         assert_eq!(pace.ready(token, at(15)), Some(at(10)));
         assert_eq!(pace.ready(token, at(16)), Some(at(11)));
         assert_eq!(pace.next(), at(13));
+        pace.end(at(13));
+        assert_eq!((pace.unsent(), pace.next()), (2, Moment::END), "those of 12 and 13 are late");
+    }
+
+    #[test]
+    fn a_loop_that_rests_sends_when_it_is_started() {
+        let mut pace = Pace::closed();
+        let token = Table::new().insert(());
+        assert_eq!(pace.ready(token, Moment::START), None);
+        assert_eq!(pace.start(Moment::START), [token]);
+        assert_eq!(pace.ready(token, Moment::START), Some(Moment::START));
+        pace.end(Moment::START);
+        assert_eq!(pace.ready(token, Moment::START), None);
+        assert_eq!(pace.start(Moment::START), [token]);
+        assert_eq!(pace.start(Moment::START), [], "it runs already");
     }
 }

@@ -1,4 +1,6 @@
-//! What is counted while the measurement lasts.
+//! What is counted while a measurement lasts; several add up.
+
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ pub(crate) struct Report {
     pub(crate) errors: u64,
     /// Connections that the subject closed between two requests.
     pub(crate) closed: u64,
-    /// How long it was measured.
+    /// How long it was measured, in all turns.
     pub(crate) seconds: f64,
     /// Latencies; with a rate, from when the request should have been sent.
     pub(crate) p50_us: f64,
@@ -33,8 +35,10 @@ pub(crate) struct Report {
 }
 
 pub(super) struct Tally {
+    /// When the last measurement began, and when it ended.
     started: Option<Moment>,
     stopped: Option<Moment>,
+    measured: Duration,
     report: Report,
     latencies: Histogram<u64>,
 }
@@ -42,14 +46,16 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new() -> anyhow::Result<Self> {
         let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_NANOS, DIGITS)?;
-        Ok(Self { started: None, stopped: None, report: Report::default(), latencies })
+        let (measured, report) = (Duration::ZERO, Report::default());
+        Ok(Self { started: None, stopped: None, measured, report, latencies })
     }
 
     pub(super) fn start(&mut self, now: Moment) {
-        self.started = Some(now);
+        (self.started, self.stopped) = (Some(now), None);
     }
 
     pub(super) fn stop(&mut self, now: Moment) {
+        self.measured += Duration::from_nanos(now.nanos_since(self.started.unwrap_or(now)));
         self.stopped = Some(now);
     }
 
@@ -96,8 +102,7 @@ impl Tally {
     pub(super) fn report(mut self) -> Report {
         let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
         let (p50_us, p99_us, p999_us) = (micros(0.5), micros(0.99), micros(0.999));
-        let nanos = self.stopped.unwrap_or_default().nanos_since(self.started.unwrap_or_default());
-        self.report.seconds = nanos as f64 / 1e9;
+        self.report.seconds = self.measured.as_secs_f64();
         Report { p50_us, p99_us, p999_us, ..self.report }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Plan;
+use super::{LEAD_MS, TURN_MS};
 use crate::cli::{ERRORS_MAX, Exchange, LoadArgs};
 
 /// One of the comparisons.
@@ -113,8 +113,8 @@ impl Case {
         matches!(self, Self::Small | Self::Post | Self::Connect | Self::Websocket)
     }
 
-    /// The load of a case that is measured in rounds.
-    pub(super) fn load(self, to: SocketAddr, plan: &Plan) -> LoadArgs {
+    /// The load of a case that is measured in rounds; its times are those of a turn.
+    pub(super) fn load(self, to: SocketAddr) -> LoadArgs {
         let (exchange, connections) = match self {
             Self::Many => (Exchange::Get, 1_000),
             Self::Post => (Exchange::Post, 64),
@@ -123,9 +123,16 @@ impl Case {
             Self::Websocket => (Exchange::Websocket, 64),
             _ => (Exchange::Get, 64),
         };
-        let (warmup_ms, measure_ms) = (plan.warmup_ms, plan.measure_ms);
-        let (requests, rate) = (u64::MAX, None);
-        let errors_max = ERRORS_MAX;
-        LoadArgs { to, exchange, connections, warmup_ms, measure_ms, requests, rate, errors_max }
+        LoadArgs {
+            to,
+            exchange,
+            connections,
+            warmup_ms: LEAD_MS,
+            measure_ms: TURN_MS,
+            requests: u64::MAX,
+            rate: None,
+            errors_max: ERRORS_MAX,
+            turns: true,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
@@ -44,7 +44,7 @@ impl Core {
 pub(super) struct Child {
     child: std::process::Child,
     output: Option<BufReader<ChildStdout>>,
-    _input: Option<ChildStdin>,
+    input: Option<ChildStdin>,
     errors: PathBuf,
 }
 
@@ -81,7 +81,7 @@ impl Child {
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
         let output = child.stdout.take().map(BufReader::new);
-        Ok(Self { _input: child.stdin.take(), output, errors, child })
+        Ok(Self { input: child.stdin.take(), output, errors, child })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -103,6 +103,16 @@ impl Child {
         let line = self.line()?;
         ensure!(line == wanted, "it said `{line}` instead of `{wanted}`");
         Ok(())
+    }
+
+    /// Ends a line of its standard input.
+    pub(super) fn nudge(&mut self) -> io::Result<()> {
+        self.input.as_mut().map_or(Ok(()), |input| input.write_all(b"\n"))
+    }
+
+    /// Ends its standard input.
+    pub(super) fn close_input(&mut self) {
+        self.input = None;
     }
 
     /// Fails if it has ended.

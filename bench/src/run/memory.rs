@@ -71,9 +71,8 @@ pub(super) fn idle(
 
 /// The resident memory before the connections and with them.
 fn idle_once(stand: &mut Stand, subject: Subject, plan: &Plan) -> anyhow::Result<(u64, u64)> {
-    let mut running = stand.start(subject)?;
-    let warm = Case::Small.load(running.address, plan);
-    stand.measure(&mut running, &warm)?;
+    let running = stand.start(subject)?;
+    stand.warm_up(&Case::Small.load(running.address), plan.warmup_ms)?;
     pause(SETTLE);
     let before = procfs::resident_bytes(&running.ids);
     let to = running.address.to_string();

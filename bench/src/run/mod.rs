@@ -40,13 +40,23 @@ use crate::cli::{LoadArgs, RunArgs};
 /// The page that a run of everything writes.
 const PAGE: &str = "docs/benchmarks.md";
 
+/// A turn is this long, so that several go into the time for which the machine is as fast as it is,
+/// and so that what is cold in the caches at its start does not weigh.
+const TURN_MS: u64 = 200;
+const TURNS_PER_SECOND: u32 = 5;
+
+/// What goes before it and is not measured: every connection has asked by then, and the subject has
+/// got the caches back from the one before.
+const LEAD_MS: u64 = 50;
+
 /// How large everything is.
 pub(super) struct Plan {
     rounds: u32,
+    /// Turns of a subject in a round.
+    turns: u32,
     warmup_ms: u64,
-    measure_ms: u64,
     idle_connections: u32,
-    endpoints: u16,
+    endpoints: Vec<u16>,
     /// Until whoever draws out of all of the endpoints has a connection to each, by chance.
     endpoints_warmup_ms: u64,
     transfer_bytes: u64,
@@ -55,23 +65,27 @@ pub(super) struct Plan {
 impl Plan {
     fn new(args: &RunArgs) -> Self {
         let gib = u64::from(args.transfer_gib.get()) << 30;
+        let endpoints = |usual| match &args.endpoints[..] {
+            [] => vec![usual],
+            wanted => wanted.to_vec(),
+        };
         if args.quick {
             return Self {
                 rounds: 1,
+                turns: TURNS_PER_SECOND,
                 warmup_ms: 200,
-                measure_ms: 1_000,
                 idle_connections: 1_000,
-                endpoints: 1_000,
+                endpoints: endpoints(1_000),
                 endpoints_warmup_ms: 1_500,
                 transfer_bytes: gib.min(1 << 30),
             };
         }
         Self {
             rounds: args.rounds.get(),
+            turns: args.seconds.get().saturating_mul(TURNS_PER_SECOND),
             warmup_ms: 500,
-            measure_ms: u64::from(args.seconds.get()) * 1_000,
             idle_connections: 10_000,
-            endpoints: 10_000,
+            endpoints: endpoints(10_000),
             endpoints_warmup_ms: 10_000,
             transfer_bytes: gib,
         }
@@ -79,7 +93,7 @@ impl Plan {
 }
 
 /// The load of a case, once the address of the subject is known.
-type Load<'a> = dyn Fn(SocketAddr, &Plan) -> LoadArgs + 'a;
+type Load<'a> = dyn Fn(SocketAddr) -> LoadArgs + 'a;
 
 struct Bench {
     plan: Plan,
@@ -159,7 +173,7 @@ impl Bench {
 
     /// A case in which every subject is measured in turns.
     fn rounds(&mut self, case: Case) -> Section {
-        let series = self.series(&|to, plan| case.load(to, plan));
+        let series = self.series(&|to| case.load(to));
         if case == Case::Small {
             self.lowest_rate = series.lowest_rate();
         }
@@ -181,11 +195,11 @@ impl Bench {
             label: subject.to_string(),
             subject: *subject,
             origins: origins.clone(),
-            warmup_ms: None,
+            warmup_ms: self.plan.warmup_ms,
         };
         let entrants: Vec<Entrant> = self.subjects.iter().map(entrant).collect();
         let plan = &self.plan;
-        Series::measure(&mut self.stand, &entrants, plan.rounds, &|to| load(to, plan))
+        Series::measure(&mut self.stand, &entrants, plan, &|to| load(to))
     }
 
     fn calls(&mut self, case: Case) -> (Grid, Vec<String>) {
@@ -194,7 +208,7 @@ impl Bench {
         let mut notes = Vec::new();
         for subject in self.subjects.clone() {
             let counted = self.stand.start(subject).and_then(|running| {
-                let load = case.load(running.address, &self.plan);
+                let load = case.load(running.address);
                 syscalls::count(&self.stand, &running, &load)
             });
             match counted {
@@ -213,14 +227,13 @@ impl Bench {
     /// Half of the lowest maximum, for all of them.
     fn half(&mut self) -> anyhow::Result<Section> {
         if self.lowest_rate.is_none() {
-            let series = self.series(&|to, plan| Case::Small.load(to, plan));
+            let series = self.series(&|to| Case::Small.load(to));
             self.lowest_rate = series.lowest_rate();
         }
         let rate = self.lowest_rate.context("no throughput is known")? / 2.0;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see max")]
         let rate = NonZeroU32::new(rate.max(1.0) as u32).unwrap_or(NonZeroU32::MIN);
-        let series =
-            self.series(&|to, plan| LoadArgs { rate: Some(rate), ..Case::Half.load(to, plan) });
+        let series = self.series(&|to| LoadArgs { rate: Some(rate), ..Case::Half.load(to) });
         let mut section = Section::new(Case::Half);
         section.grids.push(series.grid(Case::Half.unit(), &against_all()));
         section.disturbance = series.disturbance;
@@ -236,7 +249,8 @@ impl Bench {
     fn picking(&mut self) -> anyhow::Result<Section> {
         let mut section = Section::new(Case::Picking);
         let few = self.stand.origins.clone();
-        let many = endpoints(&few, self.plan.endpoints);
+        let many = self.plan.endpoints.iter().map(|count| endpoints(&few, *count));
+        let groups: Vec<Vec<SocketAddr>> = [few.clone()].into_iter().chain(many).collect();
         let (mut entrants, mut baselines) = (Vec::new(), Vec::new());
         for subject in [Subject::Relay, Subject::Cloudaps] {
             if !self.subjects.contains(&subject) {
@@ -244,16 +258,16 @@ impl Bench {
             }
             let label = |origins: &[SocketAddr]| format!("{subject}, {}", origins.len());
             baselines.push(Baseline { header: format!("× {}", label(&few)), label: label(&few) });
-            entrants.extend([&few, &many].map(|origins| Entrant {
+            entrants.extend(groups.iter().map(|origins| Entrant {
                 label: label(origins),
                 subject,
                 origins: origins.clone(),
-                warmup_ms: Some(self.plan.endpoints_warmup_ms),
+                warmup_ms: self.plan.endpoints_warmup_ms,
             }));
         }
         let plan = &self.plan;
-        let load = |to| Case::Small.load(to, plan);
-        let series = Series::measure(&mut self.stand, &entrants, plan.rounds, &load);
+        let load = |to| Case::Small.load(to);
+        let series = Series::measure(&mut self.stand, &entrants, plan, &load);
         section.grids.push(series.grid(Case::Picking.unit(), &baselines));
         section.disturbance = series.disturbance;
         section.notes = series.notes;

@@ -13,8 +13,10 @@ pub(super) const DISTURBANCE_MAX: f64 = 0.03;
 /// What holds for every figure.
 const READING: &str = "\
 Each subject has core 0 to itself, with one thread; the clients and the three origins share core 1.
-Everything goes over loopback. A subject is started anew for each measurement. Within a round every
-subject is measured once; the first round is discarded, and a figure is the median of the others.
+Everything goes over loopback. In each round every subject is started anew, and then all of them
+are measured in turns of a fifth of a second, over and over: a machine whose speed changes from
+second to second changes it for all alike. Those whose turn it is not do nothing. A figure of a
+round is that of all its turns together; the tables show the median of the rounds.
 
 - **CPU µs/request** is the run time of all threads of the subject's processes, as the scheduler
   counts it, divided by the requests. It is the figure to compare; the range is from the best round

@@ -1,11 +1,12 @@
-//! Rounds: within one, every subject is measured once, so that whatever disturbs the machine for
-//! a while disturbs all of them.
+//! Rounds: within one, all subjects run side by side and are asked in short turns, so that whatever
+//! disturbs the machine for a while disturbs all of them alike.
 
 use std::net::SocketAddr;
 
+use super::Plan;
 use super::case::Unit;
 use super::grid::{Grid, maybe, median, number};
-use super::stand::{Sample, Stand};
+use super::stand::{Bout, Sample, Stand};
 use super::subject::Subject;
 use crate::cli::LoadArgs;
 
@@ -14,7 +15,7 @@ pub(super) struct Entrant {
     pub(super) label: String,
     pub(super) subject: Subject,
     pub(super) origins: Vec<SocketAddr>,
-    pub(super) warmup_ms: Option<u64>,
+    pub(super) warmup_ms: u64,
 }
 
 /// What was measured, by entrant and round; `None` is one that failed.
@@ -37,28 +38,25 @@ pub(super) struct Baseline {
 }
 
 impl Series {
-    /// Measures all entrants in turns. One more round goes first, and does not count.
+    /// Measures all entrants, each anew in every round.
     pub(super) fn measure(
         stand: &mut Stand,
         entrants: &[Entrant],
-        rounds: u32,
+        plan: &Plan,
         load: &dyn Fn(SocketAddr) -> LoadArgs,
     ) -> Self {
         let rows = entrants.iter().map(|entrant| Row::new(&entrant.label)).collect();
         let mut series = Self { rows, notes: Vec::new(), disturbance: None };
-        for round in 0..=rounds {
-            eprint!("  round {round} of {rounds}:");
-            for (index, entrant) in entrants.iter().enumerate() {
-                eprint!(" {}", entrant.label);
-                let sample = once(stand, entrant, load);
-                if let Err(error) = &sample {
-                    series.notes.push(format!("{}, round {round}: {error:#}", entrant.label));
-                }
-                if round > 0 {
-                    series.rows[index].samples.push(sample.ok());
-                }
-            }
+        for number in 1..=plan.rounds {
+            eprint!("  round {number} of {}:", plan.rounds);
+            let samples = round(stand, entrants, plan.turns, load);
             eprintln!();
+            for (row, sample) in series.rows.iter_mut().zip(samples) {
+                if let Err(error) = &sample {
+                    series.notes.push(format!("{}, round {number}: {error:#}", row.label));
+                }
+                row.samples.push(sample.ok());
+            }
         }
         series.note_disturbance();
         series
@@ -144,15 +142,39 @@ impl Row {
     }
 }
 
-fn once(
+/// Starts and warms up everybody, and then lets them take turns.
+fn round(
+    stand: &mut Stand,
+    entrants: &[Entrant],
+    turns: u32,
+    load: &dyn Fn(SocketAddr) -> LoadArgs,
+) -> Vec<anyhow::Result<Sample>> {
+    let bout = |entrant| bout(stand, entrant, load);
+    let mut bouts: Vec<anyhow::Result<Bout>> = entrants.iter().map(bout).collect();
+    for turn in 0..turns {
+        for index in 0..bouts.len() {
+            // To and fro, so that nobody always goes after the same one.
+            let index = if turn % 2 == 0 { index } else { bouts.len() - 1 - index };
+            if let Ok(bout) = &mut bouts[index]
+                && let Err(error) = bout.turn()
+            {
+                bouts[index] = Err(error);
+            }
+        }
+    }
+    bouts.into_iter().map(|bout| bout.and_then(Bout::end)).collect()
+}
+
+fn bout(
     stand: &mut Stand,
     entrant: &Entrant,
     load: &dyn Fn(SocketAddr) -> LoadArgs,
-) -> anyhow::Result<Sample> {
-    let mut running = stand.start_with(entrant.subject, &entrant.origins)?;
+) -> anyhow::Result<Bout> {
+    eprint!(" {}", entrant.label);
+    let running = stand.start_with(entrant.subject, &entrant.origins)?;
     let load = load(running.address);
-    let warmup_ms = entrant.warmup_ms.unwrap_or(load.warmup_ms);
-    stand.measure(&mut running, &LoadArgs { warmup_ms, ..load })
+    stand.warm_up(&load, entrant.warmup_ms)?;
+    stand.bout(running, &load)
 }
 
 fn middle(row: &Row, value: impl Fn(&Sample) -> f64) -> Option<f64> {

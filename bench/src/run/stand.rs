@@ -1,4 +1,4 @@
-//! The test stand: the origins, and a subject in front of them for one measurement.
+//! The test stand: the origins, and subjects in front of them.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use super::procfs;
 use super::subject::{Programs, Subject, free_address};
 use crate::cli::{Exchange, LoadArgs};
 use crate::clock::{Moment, pause};
-use crate::load::{Report, STARTED, STOPPED};
+use crate::load::{RESTED, Report, STARTED, STOPPED};
 
 /// Origins behind every subject, as many as `cloudaps up` launches instances.
 const ORIGINS: usize = 3;
@@ -49,7 +49,17 @@ pub(super) struct Running {
     _dir: TempDir,
 }
 
-/// What one measurement found.
+/// A subject and its clients, who ask when it is their turn.
+pub(super) struct Bout {
+    running: Running,
+    clients: Child,
+    /// CPU time of the subject while it was measured.
+    cpu_nanos: u64,
+    /// The time in which its core was busy meanwhile.
+    busy_nanos: u64,
+}
+
+/// What the turns of a bout found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
     pub(super) report: Report,
@@ -140,18 +150,40 @@ impl Stand {
         Ok(report.requests_ever)
     }
 
-    /// Lets the load ask, and measures the subject from its start signal to its stop signal.
-    pub(super) fn measure(&self, running: &mut Running, load: &LoadArgs) -> anyhow::Result<Sample> {
-        let mut clients = self.role(&arguments(load))?;
-        clients.expect(STARTED)?;
-        let (cpu, busy) = (procfs::cpu_nanos(&running.ids), procfs::core_busy_nanos());
-        clients.expect(STOPPED)?;
-        let cpu_nanos = procfs::cpu_nanos(&running.ids).saturating_sub(cpu);
-        let busy_nanos = procfs::core_busy_nanos().saturating_sub(busy);
-        let report: Report = serde_json::from_str(&clients.line()?)?;
-        running.child.check()?;
-        let resident_bytes = procfs::resident_bytes(&running.ids);
-        let others = Duration::from_nanos(busy_nanos.saturating_sub(cpu_nanos)).as_secs_f64();
+    /// Lets the load ask for so long, so that the subject has done it all before.
+    pub(super) fn warm_up(&self, load: &LoadArgs, millis: u64) -> anyhow::Result<()> {
+        self.count(&load.once(millis)).map(drop)
+    }
+
+    /// Connects the load's clients to a subject; they ask when it is their turn.
+    pub(super) fn bout(&self, running: Running, load: &LoadArgs) -> anyhow::Result<Bout> {
+        let clients = self.role(&arguments(load))?;
+        Ok(Bout { running, clients, cpu_nanos: 0, busy_nanos: 0 })
+    }
+}
+
+impl Bout {
+    /// Lets the clients ask once more, and measures the subject from their start signal to their
+    /// stop signal. Afterwards neither has anything to do.
+    pub(super) fn turn(&mut self) -> anyhow::Result<()> {
+        let ids = &self.running.ids;
+        self.clients.nudge()?;
+        self.clients.expect(STARTED)?;
+        let (cpu, busy) = (procfs::cpu_nanos(ids), procfs::core_busy_nanos());
+        self.clients.expect(STOPPED)?;
+        self.cpu_nanos += procfs::cpu_nanos(ids).saturating_sub(cpu);
+        self.busy_nanos += procfs::core_busy_nanos().saturating_sub(busy);
+        self.clients.expect(RESTED)?;
+        self.running.child.check()
+    }
+
+    /// What all turns together found.
+    pub(super) fn end(mut self) -> anyhow::Result<Sample> {
+        self.clients.close_input();
+        let report: Report = serde_json::from_str(&self.clients.line()?)?;
+        let cpu_nanos = self.cpu_nanos;
+        let resident_bytes = procfs::resident_bytes(&self.running.ids);
+        let others = Duration::from_nanos(self.busy_nanos.saturating_sub(cpu_nanos)).as_secs_f64();
         let disturbance = if report.seconds > 0.0 { others / report.seconds } else { 0.0 };
         Ok(Sample { report, cpu_nanos, resident_bytes, disturbance })
     }
@@ -198,6 +230,7 @@ pub(super) fn arguments(load: &LoadArgs) -> Vec<String> {
         arguments.extend([name.to_owned(), number.to_string()]);
     }
     arguments.extend(["--to".to_owned(), load.to.to_string()]);
+    arguments.extend(load.turns.then(|| "--turns".to_owned()));
     arguments
 }
 

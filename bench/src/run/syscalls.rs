@@ -48,7 +48,7 @@ pub(super) fn count(stand: &Stand, running: &Running, load: &LoadArgs) -> anyhow
         ensure!(Moment::now() < end, "strace does not attach: {}", tracer.complaint());
         pause(ASK_INTERVAL);
     }
-    let load = LoadArgs { warmup_ms: 0, measure_ms: TRACED_MS, requests: REQUESTS, ..load.clone() };
+    let load = LoadArgs { requests: REQUESTS, ..load.once(TRACED_MS) };
     let requests = stand.count(&load)?;
     tracer.signal(Signal::INT);
     ensure!(tracer.wait(), "strace does not end");
