@@ -6,6 +6,7 @@ mod error;
 pub mod image;
 mod store;
 pub mod tags;
+mod transport;
 
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ impl Access {
     pub async fn open(region: Option<&str>) -> Result<Self, Error> {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(TRY_MAX).build();
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(transport::client())
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES_MAX))
             .timeout_config(timeouts);
         let loader = match region {

@@ -3,10 +3,13 @@
 #![cfg(feature = "ec2")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../cloud/mod.rs"]
 mod cloud;
 
 mod drift;
+mod encrypted;
 mod interrupted;
 mod laptop;
 mod own;

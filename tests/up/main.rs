@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 #![allow(clippy::disallowed_methods, reason = "a deadline of a test is real time")]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/collector.rs"]
 #[allow(dead_code, reason = "each binary of tests uses a part of it")]
 mod collector;

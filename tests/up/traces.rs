@@ -3,14 +3,11 @@
 use std::fs;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use super::certificates;
 use super::collector::{Collector, Told};
 use super::system::{Forwarder, Place, System, cloudaps};
 use super::traffic::Client;
@@ -97,33 +94,10 @@ fn a_collector_that_is_none_is_refused_before_any_port_is_bound() {
     }
 }
 
-/// Makes an authority `ca.pem` in `folder`, and a certificate of it for `localhost`.
-fn certify(folder: &Path) {
-    let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-           -subj /CN=ca -keyout ca.key -out ca.pem
-         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=collector \
-           -keyout key.pem -out request.pem
-         echo subjectAltName=DNS:localhost > names
-         openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial \
-           -days 2 -extfile names -out certificate.pem";
-    let output = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// Makes the collector's end of an encrypted connection.
 fn tls(
-    folder: &Path,
-) -> impl Fn(TcpStream) -> io::Result<StreamOwned<ServerConnection, TcpStream>> + use<> {
-    let chain = CertificateDer::pem_file_iter(folder.join("certificate.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain.map(Result::unwrap).collect(), key)
-        .unwrap();
-    let config = Arc::new(config);
+    config: Arc<ServerConfig>,
+) -> impl Fn(TcpStream) -> io::Result<StreamOwned<ServerConnection, TcpStream>> {
     move |stream| {
         let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, stream);
@@ -135,13 +109,10 @@ fn tls(
 
 #[test]
 fn over_tls_only_a_collector_with_a_good_certificate_is_told_anything() {
-    if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
-        return eprintln!("skipped: it needs openssl");
-    }
     let (folder, place) = (tempfile::tempdir().unwrap(), Place::new());
-    certify(folder.path());
+    let Some(config) = certificates::server(folder.path()) else { return };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let collector = Collector::on(listener, &[], tls(folder.path()));
+    let collector = Collector::on(listener, &[], tls(config));
     let system = System::up(&place);
     let authority = folder.path().join("ca.pem").display().to_string();
     let port = collector.address.port();
