@@ -149,12 +149,10 @@ fn round(
     turns: u32,
     load: &dyn Fn(SocketAddr) -> LoadArgs,
 ) -> Vec<anyhow::Result<Sample>> {
-    let bout = |entrant| bout(stand, entrant, load);
-    let mut bouts: Vec<anyhow::Result<Bout>> = entrants.iter().map(bout).collect();
+    let mut bouts: Vec<anyhow::Result<Bout>> =
+        entrants.iter().map(|entrant| bout(stand, entrant, load)).collect();
     for turn in 0..turns {
-        for index in 0..bouts.len() {
-            // To and fro, so that nobody always goes after the same one.
-            let index = if turn % 2 == 0 { index } else { bouts.len() - 1 - index };
+        for index in to_and_fro(turn, bouts.len()) {
             if let Ok(bout) = &mut bouts[index]
                 && let Err(error) = bout.turn()
             {
@@ -165,6 +163,12 @@ fn round(
     bouts.into_iter().map(|bout| bout.and_then(Bout::end)).collect()
 }
 
+/// Whose turn it is, so that nobody always goes after the same one.
+fn to_and_fro(turn: u32, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |index| if turn.is_multiple_of(2) { index } else { count - 1 - index })
+}
+
+/// Starts and warms up a subject.
 fn bout(
     stand: &mut Stand,
     entrant: &Entrant,
