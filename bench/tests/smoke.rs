@@ -1,6 +1,6 @@
 //! The parts of the benchmark work together: origins, the relay in front of them, and the load.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -90,20 +90,6 @@ fn a_load_at_a_rate_sends_each_request_at_its_time() {
     assert_eq!(report["errors"], 0, "{report}");
 }
 
-/// What the load says in one turn: its words, up to the one that ends it.
-fn turn(input: &mut impl Write, output: &mut impl BufRead) -> Vec<String> {
-    input.write_all(b"\n").expect("it waits for its turn");
-    let lines = output.lines().map(|line| line.expect("it goes on"));
-    let mut words = Vec::new();
-    for line in lines {
-        words.push(line);
-        if words.last().is_some_and(|word| word == "rested") {
-            break;
-        }
-    }
-    words
-}
-
 #[test]
 fn a_load_that_takes_turns_rests_in_between_and_reports_them_all() {
     let (_origins, addresses) = origins();
@@ -118,7 +104,9 @@ fn a_load_that_takes_turns_rests_in_between_and_reports_them_all() {
         let mut input = role.0.stdin.take().expect("it is piped");
         let mut output = BufReader::new(role.0.stdout.take().expect("it is piped"));
         for _ in 0..2 {
-            assert_eq!(turn(&mut input, &mut output), ["started", "stopped", "rested"]);
+            input.write_all(b"\n").expect("it waits for its turn");
+            let words: Result<Vec<_>, _> = output.by_ref().lines().take(3).collect();
+            assert_eq!(words.expect("it goes on"), ["started", "stopped", "rested"]);
         }
         drop(input);
         let mut line = String::new();

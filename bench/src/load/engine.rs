@@ -121,9 +121,7 @@ impl Engine {
     fn go_on_for(&mut self, span: Duration) -> anyhow::Result<Moment> {
         let mut now = Moment::now();
         let end = now.after(span);
-        for token in self.pace.start(now) {
-            self.send(token, now)?;
-        }
+        self.pace.start(now);
         while now < end && self.tally.ended() < self.requests_max {
             self.send_due(now)?;
             self.wait(self.pace.next().min(end))?;

@@ -16,10 +16,15 @@ pub(super) enum Pace {
 }
 
 /// One request after the other on each connection.
-pub(super) enum Loop {
+pub(super) struct Loop {
+    state: State,
+    free: Vec<Token>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
     Running,
-    /// These send when it is started.
-    Resting(Vec<Token>),
+    Resting,
 }
 
 /// One request every `interval`.
@@ -32,7 +37,7 @@ pub(super) struct Schedule {
 
 impl Pace {
     pub(super) fn closed() -> Self {
-        Self::Closed(Loop::Resting(Vec::new()))
+        Self::Closed(Loop { state: State::Resting, free: Vec::new() })
     }
 
     pub(super) fn open(rate: u32) -> Self {
@@ -41,25 +46,19 @@ impl Pace {
         Self::Open(Schedule { interval, next, free, late })
     }
 
-    /// The first request is due now: the connections that are free already, and have to send it.
-    pub(super) fn start(&mut self, now: Moment) -> Vec<Token> {
+    /// The first request is due now.
+    pub(super) fn start(&mut self, now: Moment) {
         match self {
-            Self::Closed(closed) => match std::mem::replace(closed, Loop::Running) {
-                Loop::Resting(free) => free,
-                Loop::Running => Vec::new(),
-            },
-            Self::Open(schedule) => {
-                schedule.next = now;
-                Vec::new()
-            }
+            Self::Closed(closed) => closed.state = State::Running,
+            Self::Open(schedule) => schedule.next = now,
         }
     }
 
     /// A connection has nothing to do: the time of the request that it should send now, if any.
     pub(super) fn ready(&mut self, token: Token, now: Moment) -> Option<Moment> {
         let schedule = match self {
-            Self::Closed(Loop::Running) => return Some(now),
-            Self::Closed(Loop::Resting(free)) => {
+            Self::Closed(Loop { state: State::Running, .. }) => return Some(now),
+            Self::Closed(Loop { state: State::Resting, free }) => {
                 free.push(token);
                 return None;
             }
@@ -74,7 +73,11 @@ impl Pace {
 
     /// A request that is due, with a free connection; those without one wait.
     pub(super) fn due(&mut self, now: Moment) -> Option<(Token, Moment)> {
-        let Self::Open(schedule) = self else { return None };
+        let schedule = match self {
+            Self::Closed(Loop { state: State::Resting, .. }) => return None,
+            Self::Closed(Loop { state: State::Running, free }) => return Some((free.pop()?, now)),
+            Self::Open(schedule) => schedule,
+        };
         schedule.catch_up(now);
         if schedule.late.is_empty() {
             return None;
@@ -113,7 +116,7 @@ impl Pace {
                 schedule.catch_up(over);
                 schedule.next = Moment::END;
             }
-            Self::Closed(closed) => *closed = Loop::Resting(Vec::new()),
+            Self::Closed(closed) => closed.state = State::Resting,
         }
     }
 }
@@ -151,12 +154,14 @@ mod tests {
     fn a_loop_that_rests_sends_when_it_is_started() {
         let mut pace = Pace::closed();
         let token = Table::new().insert(());
-        assert_eq!(pace.ready(token, Moment::START), None);
-        assert_eq!(pace.start(Moment::START), [token]);
-        assert_eq!(pace.ready(token, Moment::START), Some(Moment::START));
-        pace.end(Moment::START);
-        assert_eq!(pace.ready(token, Moment::START), None);
-        assert_eq!(pace.start(Moment::START), [token]);
-        assert_eq!(pace.start(Moment::START), [], "it runs already");
+        for _ in 0..2 {
+            assert_eq!(pace.ready(token, Moment::START), None);
+            assert_eq!(pace.due(Moment::START), None);
+            pace.start(Moment::START);
+            assert_eq!(pace.due(Moment::START), Some((token, Moment::START)));
+            assert_eq!(pace.due(Moment::START), None, "it is not sent twice");
+            assert_eq!(pace.ready(token, Moment::START), Some(Moment::START));
+            pace.end(Moment::START);
+        }
     }
 }

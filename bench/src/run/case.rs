@@ -128,7 +128,7 @@ impl Case {
             exchange,
             connections,
             warmup_ms: LEAD_MS,
-            measure_ms: TURN_MS,
+            measure_ms: TURN_MS.into(),
             requests: u64::MAX,
             rate: None,
             errors_max: ERRORS_MAX,

@@ -30,7 +30,7 @@ pub(crate) use self::failover::{Setup, run as failover};
 use self::grid::{Grid, number};
 use self::kept::Kept;
 use self::page::{Page, Section};
-use self::series::{Baseline, Entrant, Series};
+use self::series::{Baseline, Entrant, Load, Series};
 use self::stand::Stand;
 pub(crate) use self::subject::Subject;
 use self::subject::{Programs, not_installed};
@@ -42,8 +42,8 @@ const PAGE: &str = "docs/benchmarks.md";
 
 /// A turn is this long, so that several go into the time for which the machine is as fast as it is,
 /// and so that what is cold in the caches at its start does not weigh.
-const TURN_MS: u64 = 200;
-const TURNS_PER_SECOND: u32 = 5;
+const TURN_MS: u32 = 200;
+const TURNS_PER_SECOND: u32 = 1_000 / TURN_MS;
 
 /// What goes before it and is not measured: every connection has asked by then, and the subject has
 /// got the caches back from the one before.
@@ -91,9 +91,6 @@ impl Plan {
         }
     }
 }
-
-/// The load of a case, once the address of the subject is known.
-type Load<'a> = dyn Fn(SocketAddr) -> LoadArgs + 'a;
 
 struct Bench {
     plan: Plan,
@@ -198,8 +195,7 @@ impl Bench {
             warmup_ms: self.plan.warmup_ms,
         };
         let entrants: Vec<Entrant> = self.subjects.iter().map(entrant).collect();
-        let plan = &self.plan;
-        Series::measure(&mut self.stand, &entrants, plan, &|to| load(to))
+        Series::measure(&mut self.stand, &entrants, &self.plan, load)
     }
 
     fn calls(&mut self, case: Case) -> (Grid, Vec<String>) {
@@ -265,9 +261,8 @@ impl Bench {
                 warmup_ms: self.plan.endpoints_warmup_ms,
             }));
         }
-        let plan = &self.plan;
         let load = |to| Case::Small.load(to);
-        let series = Series::measure(&mut self.stand, &entrants, plan, &load);
+        let series = Series::measure(&mut self.stand, &entrants, &self.plan, &load);
         section.grids.push(series.grid(Case::Picking.unit(), &baselines));
         section.disturbance = series.disturbance;
         section.notes = series.notes;

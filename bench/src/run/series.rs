@@ -10,6 +10,9 @@ use super::stand::{Bout, Sample, Stand};
 use super::subject::Subject;
 use crate::cli::LoadArgs;
 
+/// The load of a case, once the address of the subject is known.
+pub(super) type Load<'a> = dyn Fn(SocketAddr) -> LoadArgs + 'a;
+
 /// A table's row: a subject in front of some origins.
 pub(super) struct Entrant {
     pub(super) label: String,
@@ -43,7 +46,7 @@ impl Series {
         stand: &mut Stand,
         entrants: &[Entrant],
         plan: &Plan,
-        load: &dyn Fn(SocketAddr) -> LoadArgs,
+        load: &Load<'_>,
     ) -> Self {
         let rows = entrants.iter().map(|entrant| Row::new(&entrant.label)).collect();
         let mut series = Self { rows, notes: Vec::new(), disturbance: None };
@@ -147,7 +150,7 @@ fn round(
     stand: &mut Stand,
     entrants: &[Entrant],
     turns: u32,
-    load: &dyn Fn(SocketAddr) -> LoadArgs,
+    load: &Load<'_>,
 ) -> Vec<anyhow::Result<Sample>> {
     let mut bouts: Vec<anyhow::Result<Bout>> =
         entrants.iter().map(|entrant| bout(stand, entrant, load)).collect();
@@ -169,11 +172,7 @@ fn to_and_fro(turn: u32, count: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Starts and warms up a subject.
-fn bout(
-    stand: &mut Stand,
-    entrant: &Entrant,
-    load: &dyn Fn(SocketAddr) -> LoadArgs,
-) -> anyhow::Result<Bout> {
+fn bout(stand: &mut Stand, entrant: &Entrant, load: &Load<'_>) -> anyhow::Result<Bout> {
     eprint!(" {}", entrant.label);
     let running = stand.start_with(entrant.subject, &entrant.origins)?;
     let load = load(running.address);
