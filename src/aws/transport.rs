@@ -8,8 +8,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 
 /// What the SDK would choose by itself, proxies of the environment included, but with ring instead
-/// of aws-lc: a second library of cryptography takes longer to compile than the program needs to
-/// be linked, and would be one more to keep up with.
+/// of aws-lc: a second library of cryptography would be one more to keep up with, and this one
+/// takes long to compile, by CMake.
 pub(super) fn client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let tls = Provider::Rustls(CryptoMode::Ring);

@@ -1,10 +1,10 @@
 //! What somebody changed by hand is shown, and mended.
 
-use crate::laptop::{Laptop, STUB, shape};
+use crate::laptop::{Laptop, settings, shape};
 
 #[test]
 fn rules_that_were_changed_and_a_volume_of_another_size_are_shown() {
-    let settings = format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{STUB}\"\n");
+    let settings = settings("");
     let Some(laptop) = Laptop::new(&settings) else { return };
     laptop.kill_when_it_says(&["install"], "waiting for the balancer to answer");
     let before = shape(&laptop.cloud.account());

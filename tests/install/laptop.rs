@@ -137,6 +137,11 @@ impl Ran {
 /// nothing.
 pub(crate) const STUB: &str = "/bin/true";
 
+/// A fleet `shop` whose program is [`STUB`]; `more` goes on in `[ec2.install]`.
+pub(crate) fn settings(more: &str) -> String {
+    format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{STUB}\"\n{more}")
+}
+
 /// What of an account is the same whatever identifiers its resources have.
 pub(crate) fn shape(account: &Account) -> BTreeMap<String, Vec<String>> {
     let kinds = account.iter().map(|(kind, all)| {

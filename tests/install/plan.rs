@@ -5,11 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::laptop::{Laptop, STUB};
-
-fn settings(more: &str) -> String {
-    format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{STUB}\"\n{more}")
-}
+use crate::laptop::{Laptop, settings};
 
 #[test]
 fn a_plan_for_an_empty_account_names_everything_and_makes_nothing() {

@@ -1,6 +1,6 @@
 //! What cannot be done is refused before anything is made, with what to do about it.
 
-use crate::laptop::{Laptop, STUB};
+use crate::laptop::{Laptop, STUB, settings};
 
 #[track_caller]
 fn refused(laptop: &Laptop, settings: &str, code: i32, words: &[&str]) {
@@ -37,8 +37,7 @@ fn what_cannot_be_meant_is_refused_with_the_key_and_what_is_allowed() {
 
 #[test]
 fn what_has_our_names_and_is_not_ours_stands_in_the_way() {
-    let settings = format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{STUB}\"\n");
-    let Some(laptop) = Laptop::new(&settings) else { return };
+    let Some(laptop) = Laptop::new(&settings("")) else { return };
     let role = [
         ("Action", "CreateRole"),
         ("RoleName", "cloudaps-shop-us-east-1"),
@@ -59,8 +58,7 @@ fn what_has_our_names_and_is_not_ours_stands_in_the_way() {
 
 #[test]
 fn nobody_is_asked_where_nobody_could_answer() {
-    let settings = format!("[ec2]\nfleet = \"shop\"\n[ec2.install]\nbinary = \"{STUB}\"\n");
-    let Some(laptop) = Laptop::new(&settings) else { return };
+    let Some(laptop) = Laptop::new(&settings("")) else { return };
     laptop.kill_when_it_says(&["install"], "get an address");
     let before = laptop.cloud.account();
     let refusal = laptop.run(&["destroy"]).ended_with(64).stderr();

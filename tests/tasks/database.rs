@@ -2,10 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 
+use crate::certificates::certify;
 use crate::postgres::{self, Postgres};
 use crate::support::{
     ANY, JSON, Service, assert_full_disk_loses_nothing, cloudaps, run, stderr, until,
@@ -101,32 +100,14 @@ fn a_database_that_comes_later_is_waited_for() {
     assert_eq!(service.join().unwrap().add("x"), 1);
 }
 
-/// Makes an authority `NAME.pem` in `folder`, and a certificate of it for `localhost`.
-fn certify(folder: &Path, name: &str) {
-    let script = format!(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
-           -subj /CN={name} -keyout {name}.key -out {name}.pem
-         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=db \
-           -keyout {name}-server.key -out {name}-server.csr
-         echo subjectAltName=DNS:localhost > {name}.ext
-         openssl x509 -req -in {name}-server.csr -CA {name}.pem -CAkey {name}.key -CAcreateserial \
-           -days 2 -extfile {name}.ext -out {name}-server.pem"
-    );
-    let output = Command::new("sh").args(["-ec", &script]).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    postgres::give(&folder.join(format!("{name}-server.key")));
-}
-
 #[test]
 fn over_tls_only_a_database_with_a_good_certificate_is_used() {
-    if Command::new("openssl").arg("version").output().is_err() {
-        eprintln!("skipped: it needs openssl");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    certify(folder.path(), "good");
-    certify(folder.path(), "other");
+    if !["good", "other"].into_iter().all(|name| certify(folder.path(), name)) {
+        return;
+    }
+    postgres::give(&folder.path().join("good-server.key"));
     let at = |name: &str| folder.path().join(name).display().to_string();
     let [certificate, key] = [
         format!("ssl_cert_file={}", at("good-server.pem")),

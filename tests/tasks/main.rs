@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "here a panic is the report")]
 
+#[path = "../support/certificates.rs"]
+#[allow(dead_code, reason = "each binary of tests uses a part of it")]
+mod certificates;
 mod client;
 mod client_faults;
 mod client_terminal;
