@@ -93,6 +93,9 @@ fn requests_sent_are_requests_counted() {
     for _ in 0..2 {
         assert_eq!(client.send("GET", "/Tarefa/none", "").unwrap().status, 404);
     }
+    // How long the last one took is only known when its client has got the answer.
+    let last = "cloudaps_request_duration_seconds_count{role=\"balancer\"} 42\n";
+    system.await_metrics(|text| text.contains(last));
     let samples = read(&system);
     let of = |name: &str| samples.get(name).copied().unwrap_or_else(|| panic!("no {name}"));
     assert_eq!(of("cloudaps_requests_total{role=\"balancer\"}"), 42.0);
