@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::run::{Case, Setup, Subject};
 
@@ -27,6 +27,11 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     /// The servers behind the subjects.
     Origin(OriginArgs),
+    /// The servers behind the subjects, and the clients before each, in one thread. They are
+    /// ordered about on the standard input: `load …` connects clients, as the role of that name
+    /// does, `turn N` lets those that came as number N measure once (counted from 0), `report N`
+    /// prints what they found.
+    Surroundings(OriginArgs),
     /// The bare relay, with which every subject is compared.
     Relay(RelayArgs),
     /// Clients that ask, one after the other or at a rate, and measure.
@@ -65,7 +70,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "GIB", default_value = "10")]
     pub(crate) transfer_gib: NonZeroU32,
     /// How many endpoints are compared with three [default: 10000].
-    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "N,…",
+        value_parser = value_parser!(u16).range(4..)
+    )]
     pub(crate) endpoints: Vec<u16>,
     /// The program that is compared; beside this one if left out.
     #[arg(long, value_name = "FILE")]
@@ -165,16 +175,12 @@ pub(crate) struct LoadArgs {
     /// Give up after so many failures: the subject does not work.
     #[arg(long, value_name = "N", default_value_t = ERRORS_MAX)]
     pub(crate) errors_max: u64,
-    /// Warm up and measure once for every line of the standard input, until that ends, with the
-    /// connections kept; the report is of all these turns.
-    #[arg(long)]
-    pub(crate) turns: bool,
 }
 
 impl LoadArgs {
-    /// The same without turns and without a warm-up, for so long.
+    /// The same without a warm-up, for so long.
     pub(crate) fn once(&self, measure_ms: u64) -> Self {
-        Self { warmup_ms: 0, measure_ms, turns: false, ..self.clone() }
+        Self { warmup_ms: 0, measure_ms, ..self.clone() }
     }
 }
 

@@ -11,7 +11,9 @@ mod origin;
 mod relay;
 mod run;
 mod socket;
+mod surroundings;
 mod table;
+mod vigil;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Command::Failover(args) => run::failover(&args),
         Command::Tasks(args) => run::tasks(&args),
         Command::Origin(args) => origin::run(&args),
+        Command::Surroundings(args) => surroundings::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Idle(args) => load::idle(&args),

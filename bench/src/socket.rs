@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -102,7 +102,8 @@ impl Poll {
         self.register(socket, token, edges | epoll::EventFlags::ET)
     }
 
-    /// Reports connections that wait at a listener, as long as one does.
+    /// Reports connections that wait at a listener, as long as one does; or bytes that do at
+    /// something else that is only read.
     pub(crate) fn add_listener(&self, socket: &impl AsFd, token: u64) -> io::Result<()> {
         self.register(socket, token, epoll::EventFlags::IN)
     }
@@ -112,12 +113,22 @@ impl Poll {
         self.register(alarm, token, epoll::EventFlags::IN | epoll::EventFlags::ET)
     }
 
-    /// Waits, and returns how many tokens there are to ask for. Whoever waits for a moment, too,
-    /// adds an alarm.
+    /// Waits, and returns how many tokens there are to ask for.
     #[inline]
     pub(crate) fn wait(&mut self) -> io::Result<usize> {
+        self.wait_for(None)
+    }
+
+    /// The same, without waiting.
+    #[inline]
+    pub(crate) fn look(&mut self) -> io::Result<usize> {
+        self.wait_for(Some(&Timespec::default()))
+    }
+
+    #[inline]
+    fn wait_for(&mut self, timeout: Option<&Timespec>) -> io::Result<usize> {
         self.events.clear();
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), None) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), timeout) {
             Ok(_) | Err(Errno::INTR) => Ok(self.events.len()),
             Err(error) => Err(error.into()),
         }

@@ -1,8 +1,8 @@
 //! The parts of the benchmark work together: origins, the relay in front of them, and the load.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 /// Requests of one run of the load: enough for every connection to be used again and again.
 const REQUESTS: u64 = 400;
@@ -90,34 +90,88 @@ fn a_load_at_a_rate_sends_each_request_at_its_time() {
     assert_eq!(report["errors"], 0, "{report}");
 }
 
-#[test]
-fn a_load_that_takes_turns_rests_in_between_and_reports_them_all() {
-    let (_origins, addresses) = origins();
-    let turns = ["--turns", "--warmup-ms", "0", "--measure-ms", "100"];
-    // A turn of an open loop has as many requests as its time has room for; one of a closed loop
-    // has as many as are answered.
-    for (more, requests) in [(vec!["--rate", "500"], 100..=102), (vec![], 100..=u64::MAX)] {
+/// The origins and the clients in one thread, and a way to order them about.
+struct Surroundings {
+    _role: Role,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Surroundings {
+    fn new(listeners: usize) -> Self {
         let mut command = program();
-        command.args(["load", "--to", &addresses[0], "--connections", "8"]).args(turns).args(more);
+        command.arg("surroundings").args(["--listen", "127.0.0.1:0"].repeat(listeners));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut role = Role(child.expect("the load runs"));
-        let mut input = role.0.stdin.take().expect("it is piped");
-        let mut output = BufReader::new(role.0.stdout.take().expect("it is piped"));
-        for _ in 0..2 {
-            input.write_all(b"\n").expect("it waits for its turn");
-            let words: Result<Vec<_>, _> = output.by_ref().lines().take(3).collect();
-            assert_eq!(words.expect("it goes on"), ["started", "stopped", "rested"]);
-        }
-        drop(input);
+        let mut role = Role(child.expect("they start"));
+        let input = role.0.stdin.take().expect("it is piped");
+        let output = BufReader::new(role.0.stdout.take().expect("it is piped"));
+        Self { _role: role, input, output }
+    }
+
+    fn order(&mut self, order: &str) {
+        writeln!(self.input, "{order}").expect("they follow orders");
+    }
+
+    fn line(&mut self) -> String {
         let mut line = String::new();
-        output.read_line(&mut line).expect("it reports");
-        let report: serde_json::Value = serde_json::from_str(&line).expect("it is a report");
+        self.output.read_line(&mut line).expect("they say something");
+        line.trim_end().to_owned()
+    }
+
+    fn report(&mut self, clients: u32) -> serde_json::Value {
+        self.order(&format!("report {clients}"));
+        serde_json::from_str(&self.line()).expect("it is a report")
+    }
+}
+
+#[test]
+fn clients_beside_their_origins_take_turns_and_report_them_all() {
+    let mut around = Surroundings::new(3);
+    let origins: Vec<String> = (0..3).map(|_| around.line()).collect();
+    let (_relay, to) = relay(&origins);
+    let order = format!("load --to {to} --connections 8 --warmup-ms 0 --measure-ms 100");
+    for more in ["", " --rate 500", " --exchange websocket"] {
+        around.order(&format!("{order}{more}"));
+        assert_eq!(around.line(), "connected");
+    }
+    for clients in [0, 1, 2, 2, 1, 0] {
+        around.order(&format!("turn {clients}"));
+        assert_eq!([(); 3].map(|()| around.line()), ["started", "stopped", "rested"]);
+    }
+    for clients in 0..3 {
+        let report = around.report(clients);
         let count = |key: &str| report[key].as_u64().unwrap_or(u64::MAX);
         assert_eq!((count("errors"), count("closed")), (0, 0), "{report}");
-        assert!(requests.contains(&count("requests_ever")), "{report}");
         let seconds = report["seconds"].as_f64().expect("it is a time");
         assert!(seconds >= 0.2, "two turns of a tenth: {report}");
+        // A turn of an open loop has as many requests as its time has room for; one of a closed
+        // loop has as many as are answered.
+        let expected = if clients == 1 { 100..=102 } else { 100..=u64::MAX };
+        assert!(expected.contains(&count("requests_ever")), "{report}");
     }
+}
+
+#[test]
+fn surroundings_say_what_they_cannot_do_and_go_on() {
+    let mut around = Surroundings::new(1);
+    let origin = around.line();
+    for (order, complaint) in [
+        ("turn 0", "failed: there are no such clients"),
+        ("report 7", "failed: there are no such clients"),
+        ("turn x", "failed: invalid digit found in string"),
+        ("rest", "failed: `rest` is none of `load …`, `turn N` and `report N`"),
+    ] {
+        around.order(order);
+        assert_eq!(around.line(), complaint);
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let to = nobody.expect("there are free ports");
+    around.order(&format!("load --to {to} --connections 1 --errors-max 8"));
+    assert_eq!(around.line(), "connected", "which is only known when it is asked");
+    around.order("turn 0");
+    assert_eq!(around.line(), "failed: 8 requests failed: the subject does not work");
+    around.order(&format!("load --to {origin} --connections 1"));
+    assert_eq!(around.line(), "connected");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The connections of the load, and the time in which they are measured.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -12,22 +14,20 @@ use super::pace::Pace;
 use super::tally::{Report, Tally};
 use super::{STARTED, STOPPED, say};
 use crate::cli::LoadArgs;
-use crate::clock::{Alarm, Moment};
-use crate::socket::{self, Poll, Received};
+use crate::clock::Moment;
+use crate::origin::Origin;
+use crate::socket::{self, Received};
 use crate::table::{Table, Token};
+use crate::vigil::{ALARM, Vigil};
 
 /// What one read takes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// What the alarm is reported as, which no connection is.
-const ALARM: u64 = u64::MAX;
-
 /// How long all connections have to open, and requests that are late to be answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) struct Engine {
-    poll: Poll,
-    alarm: Alarm,
+pub(crate) struct Engine {
+    vigil: Vigil,
     to: SocketAddr,
     script: Script,
     pace: Pace,
@@ -65,10 +65,20 @@ enum Phase {
 }
 
 impl Engine {
-    pub(super) fn new(args: &LoadArgs) -> anyhow::Result<Self> {
+    /// Clients that sleep while there is nothing to do.
+    pub(super) fn asleep(args: &LoadArgs) -> anyhow::Result<Self> {
+        Self::new(args, Vigil::asleep()?)
+    }
+
+    /// Clients that share a thread with the origins.
+    pub(crate) fn beside(args: &LoadArgs, origin: Rc<RefCell<Origin>>) -> anyhow::Result<Self> {
+        Self::new(args, Vigil::beside(origin)?)
+    }
+
+    /// Connects all.
+    fn new(args: &LoadArgs, vigil: Vigil) -> anyhow::Result<Self> {
         let mut engine = Self {
-            poll: Poll::new()?,
-            alarm: Alarm::new()?,
+            vigil,
             to: args.to,
             script: Script::new(args.exchange, args.to),
             pace: args.rate.map_or_else(Pace::closed, |rate| Pace::open(rate.get())),
@@ -82,7 +92,6 @@ impl Engine {
             requests_max: args.requests,
             errors_max: args.errors_max,
         };
-        engine.poll.add_alarm(&engine.alarm, ALARM)?;
         for _ in 0..args.connections {
             engine.connect()?;
         }
@@ -91,18 +100,19 @@ impl Engine {
     }
 
     /// Warms up, measures, and waits for what is still due.
-    pub(super) fn measure(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn measure(&mut self) -> anyhow::Result<()> {
         self.go_on_for(self.warmup)?;
         self.tally.start(Moment::now());
         say(STARTED)?;
         let end = self.go_on_for(self.measure)?;
         self.tally.stop(Moment::now());
         say(STOPPED)?;
-        self.finish(end)
+        self.finish(end)?;
+        self.tally.rest()
     }
 
     /// What all measurements found.
-    pub(super) fn report(self) -> Report {
+    pub(crate) fn report(self) -> Report {
         self.tally.report()
     }
 
@@ -153,9 +163,8 @@ impl Engine {
 
     /// Waits once, until then at most, and does what can be done.
     fn wait(&mut self, until: Moment) -> anyhow::Result<()> {
-        self.alarm.set(until)?;
-        for index in 0..self.poll.wait()? {
-            let token = self.poll.token(index);
+        for index in 0..self.vigil.wait(until)? {
+            let token = self.vigil.token(index);
             if token != ALARM {
                 self.go_on(Token::from_bits(token))?;
             }
@@ -173,7 +182,7 @@ impl Engine {
             Connection { socket, phase: Phase::Connecting, begun, sent: 0, carry: Vec::new() };
         let token = self.connections.insert(connection);
         let connection = self.connections.get(token).expect("it was just put there");
-        self.poll.add(&connection.socket, token.to_bits())
+        self.vigil.add(&connection.socket, token.to_bits())
     }
 
     fn go_on(&mut self, token: Token) -> io::Result<()> {

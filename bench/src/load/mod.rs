@@ -7,6 +7,7 @@ mod pace;
 mod plain;
 mod tally;
 
+pub(crate) use engine::Engine;
 pub(crate) use plain::{idle, transfer};
 pub(crate) use tally::Report;
 
@@ -19,28 +20,16 @@ use crate::cli::LoadArgs;
 pub(crate) const STARTED: &str = "started";
 pub(crate) const STOPPED: &str = "stopped";
 
-/// Printed when a turn is over and everything that it asked for is answered.
-pub(crate) const RESTED: &str = "rested";
-
-/// Asks until the time is over, once or once for each line, and prints the report as JSON in one
-/// line.
+/// Asks until the time is over, and prints the report as JSON in one line.
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
-    let mut engine = engine::Engine::new(args)?;
-    if args.turns {
-        for line in io::stdin().lines() {
-            line?;
-            engine.measure()?;
-            say(RESTED)?;
-        }
-    } else {
-        engine.measure()?;
-    }
+    let mut engine = Engine::asleep(args)?;
+    engine.measure()?;
     println!("{}", serde_json::to_string(&engine.report())?);
     Ok(())
 }
 
 /// Tells whoever started this process, who reads it at once.
-fn say(word: &str) -> io::Result<()> {
+pub(crate) fn say(word: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{word}")?;
     output.flush()

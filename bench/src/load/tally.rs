@@ -28,6 +28,9 @@ pub(crate) struct Report {
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
     pub(crate) p999_us: f64,
+    /// The last of them within a measurement; the median of those. What stops the machine for a
+    /// moment is in all of the above, and here only if it comes with every other measurement.
+    pub(crate) turn_p999_us: f64,
     /// Bytes received from the subject.
     pub(crate) bytes: u64,
     /// Requests from the very first one on, before and after the measurement too.
@@ -41,13 +44,17 @@ pub(super) struct Tally {
     measured: Duration,
     report: Report,
     latencies: Histogram<u64>,
+    /// Those of the measurement that is going on, and the percentiles of those before it.
+    of_turn: Histogram<u64>,
+    turns: Vec<f64>,
 }
 
 impl Tally {
     pub(super) fn new() -> anyhow::Result<Self> {
         let latencies = Histogram::new_with_bounds(1, LATENCY_MAX_NANOS, DIGITS)?;
         let (measured, report) = (Duration::ZERO, Report::default());
-        Ok(Self { started: None, stopped: None, measured, report, latencies })
+        let (of_turn, turns) = (latencies.clone(), Vec::new());
+        Ok(Self { started: None, stopped: None, measured, report, latencies, of_turn, turns })
     }
 
     pub(super) fn start(&mut self, now: Moment) {
@@ -72,8 +79,16 @@ impl Tally {
             self.report.requests += 1;
         }
         if self.counts(begun) {
-            self.latencies.saturating_record(now.nanos_since(begun));
+            self.of_turn.saturating_record(now.nanos_since(begun));
         }
+    }
+
+    /// Everything that was asked for in this measurement is answered.
+    pub(super) fn rest(&mut self) -> anyhow::Result<()> {
+        self.turns.push(micros(&self.of_turn, 0.999));
+        self.latencies.add(&self.of_turn)?;
+        self.of_turn.clear();
+        Ok(())
     }
 
     pub(super) fn failed(&mut self) {
@@ -98,11 +113,17 @@ impl Tally {
         self.report.errors
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a latency has fewer than 52 bits")]
     pub(super) fn report(mut self) -> Report {
-        let micros = |quantile| self.latencies.value_at_quantile(quantile) as f64 / 1e3;
-        let (p50_us, p99_us, p999_us) = (micros(0.5), micros(0.99), micros(0.999));
-        self.report.seconds = self.measured.as_secs_f64();
-        Report { p50_us, p99_us, p999_us, ..self.report }
+        let [p50_us, p99_us, p999_us] =
+            [0.5, 0.99, 0.999].map(|part| micros(&self.latencies, part));
+        self.turns.sort_by(f64::total_cmp);
+        let turn_p999_us = self.turns.get(self.turns.len() / 2).copied().unwrap_or_default();
+        let seconds = self.measured.as_secs_f64();
+        Report { seconds, p50_us, p99_us, p999_us, turn_p999_us, ..self.report }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a latency has fewer than 52 bits")]
+fn micros(latencies: &Histogram<u64>, quantile: f64) -> f64 {
+    latencies.value_at_quantile(quantile) as f64 / 1e3
 }

@@ -5,8 +5,7 @@ mod answer;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 pub(crate) use self::answer::WEBSOCKET_KEY;
@@ -14,11 +13,13 @@ use self::answer::{Answers, Output};
 use crate::cli::OriginArgs;
 use crate::clock::{Alarm, Moment};
 use crate::head::Head;
+use crate::load::say;
 use crate::socket::{self, Poll, Received};
 use crate::table::{Table, Token};
 
-/// Tokens from here on are listeners, but for the last one.
+/// Tokens from here on are listeners, but for the last two.
 const LISTENERS: u64 = u64::MAX - 1_023;
+const INPUT: u64 = u64::MAX - 1;
 const ALARM: u64 = u64::MAX;
 
 /// What one read takes; large enough that a large upload costs few of them.
@@ -31,15 +32,15 @@ pub(crate) const FRAME_BYTES: usize = 2 + MESSAGE_BYTES;
 
 /// Serves until it is ended; its addresses are printed first.
 pub(crate) fn run(args: &OriginArgs) -> anyhow::Result<()> {
-    let mut origin = Origin::new(&args.listen, Duration::from_millis(args.delay_ms.into()))?;
-    for listener in &origin.listeners {
-        let address = listener.local_addr()?.as_socket().expect("it is an IP listener");
-        println!("{address}");
+    let mut origin = Origin::new(args)?;
+    origin.say_addresses()?;
+    loop {
+        origin.serve()?;
     }
-    origin.serve()
 }
 
-struct Origin {
+/// The servers.
+pub(crate) struct Origin {
     poll: Poll,
     /// Rings when the first of those that wait is to be answered.
     alarm: Alarm,
@@ -51,6 +52,8 @@ struct Origin {
     delay: Duration,
     /// Who is gone on with when. All wait for as long, so they are in order.
     waiting: VecDeque<(Moment, Token)>,
+    /// Whether the last look found something to read at the input.
+    has_input: bool,
 }
 
 struct Connection {
@@ -73,35 +76,81 @@ enum Reading {
 }
 
 impl Origin {
-    fn new(addresses: &[SocketAddr], delay: Duration) -> io::Result<Self> {
+    pub(crate) fn new(args: &OriginArgs) -> io::Result<Self> {
         let (poll, alarm) = (Poll::new()?, Alarm::new()?);
         poll.add_alarm(&alarm, ALARM)?;
         let listeners: Vec<_> =
-            addresses.iter().map(|address| socket::listen(*address)).collect::<Result<_, _>>()?;
+            args.listen.iter().map(|address| socket::listen(*address)).collect::<Result<_, _>>()?;
         for (number, listener) in (LISTENERS..).zip(&listeners) {
             poll.add_listener(listener, number)?;
         }
         let connections = Table::new();
         let scratch = vec![0; SCRATCH_BYTES];
-        let (answers, waiting) = (Answers::new(), VecDeque::new());
-        Ok(Self { poll, alarm, listeners, connections, answers, scratch, delay, waiting })
+        let (answers, waiting, has_input) = (Answers::new(), VecDeque::new(), false);
+        let delay = Duration::from_millis(args.delay_ms.into());
+        Ok(Self {
+            poll,
+            alarm,
+            listeners,
+            connections,
+            answers,
+            scratch,
+            delay,
+            waiting,
+            has_input,
+        })
     }
 
-    fn serve(&mut self) -> anyhow::Result<()> {
-        loop {
-            if let Some((due, _)) = self.waiting.front() {
-                self.alarm.set(*due)?;
-            }
-            for index in 0..self.poll.wait()? {
-                match self.poll.token(index) {
-                    ALARM => {}
-                    listener @ LISTENERS.. => self.accept(listener)?,
-                    bits if self.delay.is_zero() => self.go_on(Token::from_bits(bits)),
-                    bits => self.put_off(Token::from_bits(bits)),
-                }
-            }
-            self.go_on_with_those_that_waited();
+    /// Prints where they listen, each in a line.
+    pub(crate) fn say_addresses(&self) -> io::Result<()> {
+        for listener in &self.listeners {
+            let address = listener.local_addr()?.as_socket().expect("it is an IP listener");
+            say(&address.to_string())?;
         }
+        Ok(())
+    }
+
+    /// Waits until there is something to do, and does it.
+    fn serve(&mut self) -> io::Result<()> {
+        if let Some((due, _)) = self.waiting.front() {
+            self.alarm.set(*due)?;
+        }
+        let count = self.poll.wait()?;
+        self.work(count)
+    }
+
+    /// Does what there is to do.
+    pub(crate) fn look_after(&mut self) -> io::Result<()> {
+        let count = self.poll.look()?;
+        self.work(count)
+    }
+
+    /// What [`Self::serve_until_input`] waits for.
+    pub(crate) fn add_input(&self, input: &impl AsFd) -> io::Result<()> {
+        self.poll.add_listener(input, INPUT)
+    }
+
+    /// Serves until there is something to read at the input, or its end.
+    pub(crate) fn serve_until_input(&mut self) -> io::Result<()> {
+        self.has_input = false;
+        while !self.has_input {
+            self.serve()?;
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, count: usize) -> io::Result<()> {
+        for index in 0..count {
+            match self.poll.token(index) {
+                ALARM => {}
+                INPUT => self.has_input = true,
+                listener @ LISTENERS.. => self.accept(listener)?,
+                bits if self.delay.is_zero() => self.go_on(Token::from_bits(bits)),
+                bits => self.put_off(Token::from_bits(bits)),
+            }
+        }
+        self.go_on_with_those_that_waited();
+        Ok(())
     }
 
     /// From what happens last: the first that happens is that it can be written to, and a request

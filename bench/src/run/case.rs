@@ -132,7 +132,6 @@ impl Case {
             requests: u64::MAX,
             rate: None,
             errors_max: ERRORS_MAX,
-            turns: true,
         }
     }
 }

@@ -105,14 +105,9 @@ impl Child {
         Ok(())
     }
 
-    /// Ends a line of its standard input.
-    pub(super) fn nudge(&mut self) -> io::Result<()> {
-        self.input.as_mut().map_or(Ok(()), |input| input.write_all(b"\n"))
-    }
-
-    /// Ends its standard input.
-    pub(super) fn close_input(&mut self) {
-        self.input = None;
+    /// A line for its standard input.
+    pub(super) fn order(&mut self, line: &str) -> io::Result<()> {
+        self.input.as_mut().map_or(Ok(()), |input| writeln!(input, "{line}"))
     }
 
     /// Fails if it has ended.

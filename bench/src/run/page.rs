@@ -12,11 +12,13 @@ pub(super) const DISTURBANCE_MAX: f64 = 0.03;
 
 /// What holds for every figure.
 const READING: &str = "\
-Each subject has core 0 to itself, with one thread; the clients and the three origins share core 1.
-Everything goes over loopback. In each round every subject is started anew, and then all of them
-are measured in turns of a fifth of a second, over and over: a machine whose speed changes from
-second to second changes it for all alike. Those whose turn it is not do nothing. A figure of a
-round is that of all its turns together; the tables show the median of the rounds.
+Each subject has core 0 to itself, with one thread; the clients and the three origins share core 1,
+in one thread that never sleeps: two processes there would wait for each other's time slices, and
+whoever wakes a core that sleeps pays for it. Everything goes over loopback. In each round every
+subject is started anew, and then all of them are measured in turns of a fifth of a second, over and
+over: a machine whose speed changes from second to second changes it for all alike. Those whose turn
+it is not do nothing. A figure of a round is that of all its turns together; the tables show the
+median of the rounds.
 
 - **CPU µs/request** is the run time of all threads of the subject's processes, as the scheduler
   counts it, divided by the requests. It is the figure to compare; the range is from the best round
@@ -31,7 +33,9 @@ round is that of all its turns together; the tables show the median of the round
   origin with the fewest requests in flight, kept connections. It checks nothing, changes nothing
   and has no timeouts. It shows what the kernel costs; no proxy can do its work for less.
 - **Latencies** count from when a request was sent. In the case with a fixed rate they count from
-  when it should have been sent.
+  when it should have been sent. **p99.9 in a turn** is that of a turn's requests alone, in the
+  median of the turns: whatever stops the machine for some milliseconds several times a second is
+  all that is left in the p99.9 of all turns together, whoever is measured.
 - **Calls per request** were counted by `strace -c` in a run of their own, which slows the subject
   down: more connections are ready at each wait then, so there are fewer waits.
 - **RSS** is the resident memory of the subject's processes at the end of a measurement. nginx

@@ -80,7 +80,16 @@ impl Series {
         };
         let fixed = ["subject", cost_header, "(from – to)"].map(str::to_owned);
         let compared = baselines.iter().map(|baseline| baseline.header.clone());
-        let rest = [rate_header, "p50 ms", "p99 ms", "p99.9 ms", "core used", "RSS MiB", "errors"];
+        let rest = [
+            rate_header,
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "p99.9 in a turn",
+            "core used",
+            "RSS MiB",
+            "errors",
+        ];
         let mut grid = Grid::new(fixed.into_iter().chain(compared).chain(rest.map(str::to_owned)));
         for row in &self.rows {
             grid.row(self.cells(row, unit, baselines));
@@ -104,6 +113,7 @@ impl Series {
             maybe(middle(row, |each| millis(each.report.p50_us)), 3),
             maybe(middle(row, |each| millis(each.report.p99_us)), 3),
             maybe(middle(row, |each| millis(each.report.p999_us)), 3),
+            maybe(middle(row, |each| millis(each.report.turn_p999_us)), 3),
             maybe(middle(row, |each| used(each) * 100.0).map(f64::round), 0) + " %",
             maybe(middle(row, |each| mebibytes(each.resident_bytes)), 1),
             errors.to_string(),
@@ -157,13 +167,13 @@ fn round(
     for turn in 0..turns {
         for index in to_and_fro(turn, bouts.len()) {
             if let Ok(bout) = &mut bouts[index]
-                && let Err(error) = bout.turn()
+                && let Err(error) = bout.turn(stand)
             {
                 bouts[index] = Err(error);
             }
         }
     }
-    bouts.into_iter().map(|bout| bout.and_then(Bout::end)).collect()
+    bouts.into_iter().map(|bout| bout.and_then(|bout| bout.end(stand))).collect()
 }
 
 /// Whose turn it is, so that nobody always goes after the same one.

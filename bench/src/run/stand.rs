@@ -14,7 +14,8 @@ use super::procfs;
 use super::subject::{Programs, Subject, free_address};
 use crate::cli::{Exchange, LoadArgs};
 use crate::clock::{Moment, pause};
-use crate::load::{RESTED, Report, STARTED, STOPPED};
+use crate::load::{Report, STARTED, STOPPED};
+use crate::surroundings::{CONNECTED, REPORT, RESTED, TURN};
 
 /// Origins behind every subject, as many as `cloudaps up` launches instances.
 const ORIGINS: usize = 3;
@@ -32,12 +33,14 @@ const QUIET_SPAN: Duration = Duration::from_millis(500);
 /// Starts of a subject: another program may have taken its port in the meantime.
 const STARTS_MAX: u32 = 3;
 
-/// The origins, and the folder for everything that is written.
+/// What is around the subjects, and the folder for everything that is written.
 pub(super) struct Stand {
     pub(super) programs: Programs,
     pub(super) origins: Vec<SocketAddr>,
     dir: TempDir,
-    origin: Child,
+    surroundings: Child,
+    /// Clients that were connected so far.
+    connected: u32,
     configs: BTreeMap<String, String>,
 }
 
@@ -52,7 +55,7 @@ pub(super) struct Running {
 /// A subject and its clients, who ask when it is their turn.
 pub(super) struct Bout {
     running: Running,
-    clients: Child,
+    clients: u32,
     /// CPU time of the subject while it was measured.
     cpu_nanos: u64,
     /// The time in which its core was busy meanwhile.
@@ -75,16 +78,17 @@ impl Stand {
     pub(super) fn new(programs: Programs) -> anyhow::Result<Self> {
         let dir = folder(programs.bench.parent().context("this program is in no folder")?)?;
         let program = programs.bench.clone().into_os_string();
-        let mut command = vec![program, "origin".into()];
+        let mut command = vec![program, "surroundings".into()];
         // The wildcard is served on loopback only; it makes every 127.x.y.z an origin.
         command.extend(std::iter::repeat_n(words(["--listen", "0.0.0.0:0"]), ORIGINS).flatten());
-        let mut origin = Child::spawn(Core::Rest, &command, dir.path(), Output::Piped)?;
+        let mut surroundings = Child::spawn(Core::Rest, &command, dir.path(), Output::Piped)?;
         let mut origins = Vec::new();
         for _ in 0..ORIGINS {
-            let address: SocketAddr = origin.line()?.parse()?;
+            let address: SocketAddr = surroundings.line()?.parse()?;
             origins.push(SocketAddr::from(([127, 0, 0, 1], address.port())));
         }
-        Ok(Self { programs, origins, dir, origin, configs: BTreeMap::new() })
+        let configs = BTreeMap::new();
+        Ok(Self { programs, origins, dir, surroundings, connected: 0, configs })
     }
 
     /// Starts a subject in front of the usual origins.
@@ -107,7 +111,7 @@ impl Stand {
     }
 
     fn try_start(&mut self, subject: Subject, origins: &[SocketAddr]) -> anyhow::Result<Running> {
-        self.origin.check().context("the origins are gone")?;
+        self.surroundings.check().context("the origins are gone")?;
         let dir = tempfile::Builder::new().prefix("subject-").tempdir_in(self.dir.path())?;
         let address = free_address()?;
         let recipe = subject.prepare(&self.programs, dir.path(), address, origins)?;
@@ -156,8 +160,11 @@ impl Stand {
     }
 
     /// Connects the load's clients to a subject; they ask when it is their turn.
-    pub(super) fn bout(&self, running: Running, load: &LoadArgs) -> anyhow::Result<Bout> {
-        let clients = self.role(&arguments(load))?;
+    pub(super) fn bout(&mut self, running: Running, load: &LoadArgs) -> anyhow::Result<Bout> {
+        self.surroundings.order(&arguments(load).join(" "))?;
+        self.surroundings.expect(CONNECTED)?;
+        let clients = self.connected;
+        self.connected += 1;
         Ok(Bout { running, clients, cpu_nanos: 0, busy_nanos: 0 })
     }
 }
@@ -165,22 +172,22 @@ impl Stand {
 impl Bout {
     /// Lets the clients ask once more, and measures the subject from their start signal to their
     /// stop signal. Afterwards neither has anything to do.
-    pub(super) fn turn(&mut self) -> anyhow::Result<()> {
-        let ids = &self.running.ids;
-        self.clients.nudge()?;
-        self.clients.expect(STARTED)?;
+    pub(super) fn turn(&mut self, stand: &mut Stand) -> anyhow::Result<()> {
+        let (ids, surroundings) = (&self.running.ids, &mut stand.surroundings);
+        surroundings.order(&format!("{TURN} {}", self.clients))?;
+        surroundings.expect(STARTED)?;
         let (cpu, busy) = (procfs::cpu_nanos(ids), procfs::core_busy_nanos());
-        self.clients.expect(STOPPED)?;
+        surroundings.expect(STOPPED)?;
         self.cpu_nanos += procfs::cpu_nanos(ids).saturating_sub(cpu);
         self.busy_nanos += procfs::core_busy_nanos().saturating_sub(busy);
-        self.clients.expect(RESTED)?;
+        surroundings.expect(RESTED)?;
         self.running.child.check()
     }
 
     /// What all turns together found.
-    pub(super) fn end(mut self) -> anyhow::Result<Sample> {
-        self.clients.close_input();
-        let report: Report = serde_json::from_str(&self.clients.line()?)?;
+    pub(super) fn end(self, stand: &mut Stand) -> anyhow::Result<Sample> {
+        stand.surroundings.order(&format!("{REPORT} {}", self.clients))?;
+        let report: Report = serde_json::from_str(&stand.surroundings.line()?)?;
         let cpu_nanos = self.cpu_nanos;
         let resident_bytes = procfs::resident_bytes(&self.running.ids);
         let others = Duration::from_nanos(self.busy_nanos.saturating_sub(cpu_nanos)).as_secs_f64();
@@ -230,7 +237,6 @@ pub(super) fn arguments(load: &LoadArgs) -> Vec<String> {
         arguments.extend([name.to_owned(), number.to_string()]);
     }
     arguments.extend(["--to".to_owned(), load.to.to_string()]);
-    arguments.extend(load.turns.then(|| "--turns".to_owned()));
     arguments
 }
 

@@ -214,7 +214,6 @@ impl Clients {
                 rate,
                 // However many are lost is what is to be found out.
                 errors_max: u64::MAX,
-                turns: false,
             };
             let command = [vec![programs.bench.clone().into()], words(&arguments(&load))].concat();
             Child::spawn(Core::Rest, &command, dir, Output::Piped)

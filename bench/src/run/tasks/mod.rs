@@ -225,7 +225,6 @@ impl Bench<'_> {
             requests: requests.unwrap_or(u64::MAX),
             rate: None,
             errors_max: ERRORS_MAX,
-            turns: false,
         };
         let command = [vec![self.programs.bench.clone().into()], words(&arguments(&load))].concat();
         let mut clients = Child::spawn(Core::Any, &command, self.dir, Output::Piped)?;
