@@ -5,8 +5,8 @@
 //! other's time slices, which are as long as hundreds of answers. It never sleeps because the one
 //! that is measured has to wake a core that does, which costs a slower subject more often; and
 //! because an alarm for each request of an open loop, where the timer is the hypervisor's, costs
-//! more than all else that the clients do: at a quarter of the rate that they can ask at they had no
-//! time left, and the latencies were their own.
+//! more than all else that the clients do: at a quarter of the rate that they can ask at, they had
+//! no time left, and the latencies were their own.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
