@@ -9,7 +9,6 @@
 //! no time left, and the latencies were their own.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Stdin};
 use std::rc::Rc;
 
@@ -19,6 +18,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command, LoadArgs, OriginArgs};
 use crate::load::{Engine, say};
 use crate::origin::Origin;
+use crate::vigil::Vigil;
 
 /// Said when clients are connected, and when a turn is over and all that it asked for is answered.
 pub(crate) const CONNECTED: &str = "connected";
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &OriginArgs) -> anyhow::Result<()> {
     origin.say_addresses()?;
     let origin = Rc::new(RefCell::new(origin));
     let mut orders = Orders::new(Rc::clone(&origin))?;
-    let mut clients = Clients { origin, connected: 0, engines: BTreeMap::new() };
+    let mut clients = Clients { origin, engines: Vec::new() };
     while let Some(order) = orders.next()? {
         match clients.follow(order.trim()) {
             Ok(answer) => say(&answer)?,
@@ -70,32 +70,32 @@ impl Orders {
 
 struct Clients {
     origin: Rc<RefCell<Origin>>,
-    connected: u32,
-    /// Those that were not asked for their report yet.
-    engines: BTreeMap<u32, Engine>,
+    /// As they were connected; none is left of those that have reported.
+    engines: Vec<Option<Engine>>,
 }
 
 impl Clients {
     fn follow(&mut self, order: &str) -> anyhow::Result<String> {
         match order.split_once(' ') {
             Some((TURN, number)) => {
-                let number = number.parse()?;
-                self.engines.get_mut(&number).context(NOBODY)?.measure()?;
+                self.engine(number)?.as_mut().context(NOBODY)?.measure()?;
                 Ok(RESTED.to_owned())
             }
             Some((REPORT, number)) => {
-                let number = number.parse()?;
-                let engine = self.engines.remove(&number).context(NOBODY)?;
+                let engine = self.engine(number)?.take().context(NOBODY)?;
                 Ok(serde_json::to_string(&engine.report())?)
             }
             _ => self.connect(&load_args(order)?),
         }
     }
 
+    fn engine(&mut self, number: &str) -> anyhow::Result<&mut Option<Engine>> {
+        self.engines.get_mut(number.parse::<usize>()?).context(NOBODY)
+    }
+
     fn connect(&mut self, args: &LoadArgs) -> anyhow::Result<String> {
-        let engine = Engine::beside(args, Rc::clone(&self.origin))?;
-        self.engines.insert(self.connected, engine);
-        self.connected += 1;
+        let vigil = Vigil::beside(Rc::clone(&self.origin))?;
+        self.engines.push(Some(Engine::new(args, vigil)?));
         Ok(CONNECTED.to_owned())
     }
 }

@@ -1,10 +1,8 @@
 //! The connections of the load, and the time in which they are measured.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -15,7 +13,6 @@ use super::tally::{Report, Tally};
 use super::{STARTED, STOPPED, say};
 use crate::cli::LoadArgs;
 use crate::clock::Moment;
-use crate::origin::Origin;
 use crate::socket::{self, Received};
 use crate::table::{Table, Token};
 use crate::vigil::{ALARM, Vigil};
@@ -65,18 +62,8 @@ enum Phase {
 }
 
 impl Engine {
-    /// Clients that sleep while there is nothing to do.
-    pub(super) fn asleep(args: &LoadArgs) -> anyhow::Result<Self> {
-        Self::new(args, Vigil::asleep()?)
-    }
-
-    /// Clients that share a thread with the origins.
-    pub(crate) fn beside(args: &LoadArgs, origin: Rc<RefCell<Origin>>) -> anyhow::Result<Self> {
-        Self::new(args, Vigil::beside(origin)?)
-    }
-
     /// Connects all.
-    fn new(args: &LoadArgs, vigil: Vigil) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &LoadArgs, vigil: Vigil) -> anyhow::Result<Self> {
         let mut engine = Self {
             vigil,
             to: args.to,

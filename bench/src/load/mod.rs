@@ -14,6 +14,7 @@ pub(crate) use tally::Report;
 use std::io::{self, Write};
 
 use crate::cli::LoadArgs;
+use crate::vigil::Vigil;
 
 /// Printed when the measurement begins, and when it ends: whoever started this reads the CPU time
 /// of the subject at these moments.
@@ -22,7 +23,7 @@ pub(crate) const STOPPED: &str = "stopped";
 
 /// Asks until the time is over, and prints the report as JSON in one line.
 pub(crate) fn run(args: &LoadArgs) -> anyhow::Result<()> {
-    let mut engine = Engine::asleep(args)?;
+    let mut engine = Engine::new(args, Vigil::asleep()?)?;
     engine.measure()?;
     println!("{}", serde_json::to_string(&engine.report())?);
     Ok(())

@@ -13,14 +13,13 @@ use self::answer::{Answers, Output};
 use crate::cli::OriginArgs;
 use crate::clock::{Alarm, Moment};
 use crate::head::Head;
-use crate::load::say;
 use crate::socket::{self, Poll, Received};
 use crate::table::{Table, Token};
+use crate::vigil::ALARM;
 
 /// Tokens from here on are listeners, but for the last two.
 const LISTENERS: u64 = u64::MAX - 1_023;
 const INPUT: u64 = u64::MAX - 1;
-const ALARM: u64 = u64::MAX;
 
 /// What one read takes; large enough that a large upload costs few of them.
 const SCRATCH_BYTES: usize = 256 * 1024;
@@ -52,8 +51,6 @@ pub(crate) struct Origin {
     delay: Duration,
     /// Who is gone on with when. All wait for as long, so they are in order.
     waiting: VecDeque<(Moment, Token)>,
-    /// Whether the last look found something to read at the input.
-    has_input: bool,
 }
 
 struct Connection {
@@ -75,6 +72,14 @@ enum Reading {
     Frames,
 }
 
+/// What there is to read where orders come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Nothing,
+    /// A line, or the end.
+    Something,
+}
+
 impl Origin {
     pub(crate) fn new(args: &OriginArgs) -> io::Result<Self> {
         let (poll, alarm) = (Poll::new()?, Alarm::new()?);
@@ -86,32 +91,22 @@ impl Origin {
         }
         let connections = Table::new();
         let scratch = vec![0; SCRATCH_BYTES];
-        let (answers, waiting, has_input) = (Answers::new(), VecDeque::new(), false);
+        let (answers, waiting) = (Answers::new(), VecDeque::new());
         let delay = Duration::from_millis(args.delay_ms.into());
-        Ok(Self {
-            poll,
-            alarm,
-            listeners,
-            connections,
-            answers,
-            scratch,
-            delay,
-            waiting,
-            has_input,
-        })
+        Ok(Self { poll, alarm, listeners, connections, answers, scratch, delay, waiting })
     }
 
     /// Prints where they listen, each in a line.
     pub(crate) fn say_addresses(&self) -> io::Result<()> {
         for listener in &self.listeners {
             let address = listener.local_addr()?.as_socket().expect("it is an IP listener");
-            say(&address.to_string())?;
+            println!("{address}");
         }
         Ok(())
     }
 
-    /// Waits until there is something to do, and does it.
-    fn serve(&mut self) -> io::Result<()> {
+    /// Waits until there is something to do, and does it. Returns what there is at the input.
+    fn serve(&mut self) -> io::Result<Input> {
         if let Some((due, _)) = self.waiting.front() {
             self.alarm.set(*due)?;
         }
@@ -122,7 +117,7 @@ impl Origin {
     /// Does what there is to do.
     pub(crate) fn look_after(&mut self) -> io::Result<()> {
         let count = self.poll.look()?;
-        self.work(count)
+        self.work(count).map(drop)
     }
 
     /// What [`Self::serve_until_input`] waits for.
@@ -132,25 +127,23 @@ impl Origin {
 
     /// Serves until there is something to read at the input, or its end.
     pub(crate) fn serve_until_input(&mut self) -> io::Result<()> {
-        self.has_input = false;
-        while !self.has_input {
-            self.serve()?;
-        }
+        while self.serve()? == Input::Nothing {}
         Ok(())
     }
 
-    fn work(&mut self, count: usize) -> io::Result<()> {
+    fn work(&mut self, count: usize) -> io::Result<Input> {
+        let mut input = Input::Nothing;
         for index in 0..count {
             match self.poll.token(index) {
                 ALARM => {}
-                INPUT => self.has_input = true,
+                INPUT => input = Input::Something,
                 listener @ LISTENERS.. => self.accept(listener)?,
                 bits if self.delay.is_zero() => self.go_on(Token::from_bits(bits)),
                 bits => self.put_off(Token::from_bits(bits)),
             }
         }
         self.go_on_with_those_that_waited();
-        Ok(())
+        Ok(input)
     }
 
     /// From what happens last: the first that happens is that it can be written to, and a request
