@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod head;
 mod load;
+mod median;
 mod origin;
 mod relay;
 mod run;

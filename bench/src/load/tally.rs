@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
+use crate::median::median;
 
 /// The longest latency that is told apart from longer ones.
 const LATENCY_MAX_NANOS: u64 = 60_000_000_000;
@@ -113,11 +114,10 @@ impl Tally {
         self.report.errors
     }
 
-    pub(super) fn report(mut self) -> Report {
+    pub(super) fn report(self) -> Report {
         let [p50_us, p99_us, p999_us] =
             [0.5, 0.99, 0.999].map(|part| micros(&self.latencies, part));
-        self.turns.sort_by(f64::total_cmp);
-        let turn_p999_us = self.turns.get(self.turns.len() / 2).copied().unwrap_or_default();
+        let turn_p999_us = median(self.turns).unwrap_or_default();
         let seconds = self.measured.as_secs_f64();
         Report { seconds, p50_us, p99_us, p999_us, turn_p999_us, ..self.report }
     }

@@ -47,15 +47,6 @@ impl fmt::Display for Grid {
     }
 }
 
-/// The one in the middle, or between the two in the middle; `None` of nothing.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) =
-        (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
-    Some(low.midpoint(*high))
-}
-
 /// A number with so many decimals, and its thousands apart.
 pub(super) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
@@ -87,13 +78,6 @@ mod tests {
             assert_eq!(number(value, 0), expected);
         }
         assert_eq!((number(1_234.5, 2).as_str(), maybe(None, 2).as_str()), ("1,234.50", "–"));
-    }
-
-    #[test]
-    fn a_median_is_in_the_middle() {
-        assert_eq!(median([]), None);
-        assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(2.5));
     }
 
     #[test]

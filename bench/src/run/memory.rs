@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::case::Case;
-use super::grid::{Grid, maybe, median, number};
+use super::grid::{Grid, maybe, number};
 use super::page::Section;
 use super::series::{gibibytes, mebibytes};
 use super::stand::{Running, Stand};
@@ -11,6 +11,7 @@ use super::subject::Subject;
 use super::{Plan, procfs};
 use crate::clock::pause;
 use crate::load::{Report, STARTED, STOPPED};
+use crate::median::median;
 
 /// Until what was freed after the last answer is given back, if it is.
 const SETTLE: Duration = Duration::from_secs(4);

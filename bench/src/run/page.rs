@@ -3,9 +3,10 @@
 use std::fmt::{self, Write};
 
 use super::case::Case;
-use super::grid::{Grid, median, number};
+use super::grid::{Grid, number};
 use super::machine;
 use super::subject::Programs;
+use crate::median::median;
 
 /// What others may use of the subject's core: more, and the caches are not the subject's any more.
 pub(super) const DISTURBANCE_MAX: f64 = 0.03;

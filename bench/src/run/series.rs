@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use super::Plan;
 use super::case::Unit;
-use super::grid::{Grid, maybe, median, number};
+use super::grid::{Grid, maybe, number};
 use super::stand::{Bout, Sample, Stand};
 use super::subject::Subject;
 use crate::cli::LoadArgs;
+use crate::median::median;
 
 /// The load of a case, once the address of the subject is known.
 pub(super) type Load<'a> = dyn Fn(SocketAddr) -> LoadArgs + 'a;

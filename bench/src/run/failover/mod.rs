@@ -20,7 +20,7 @@ use self::origins::Origins;
 pub(crate) use self::setup::Setup;
 use self::watch::Watch;
 use super::children::{Child, Core, Output, words};
-use super::grid::{Grid, maybe, median, number};
+use super::grid::{Grid, maybe, number};
 use super::kept::Kept;
 use super::machine;
 use super::page::DISTURBANCE_MAX;
@@ -31,6 +31,7 @@ use super::{PAGE, raise_descriptors};
 use crate::cli::{Exchange, FailoverArgs, LoadArgs};
 use crate::clock::{Moment, pause};
 use crate::load::{Report, STARTED, STOPPED};
+use crate::median::median;
 
 /// Origins behind every subject, as many as `cloudaps up` launches instances.
 const ORIGINS: usize = 3;
