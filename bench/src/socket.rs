@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -66,7 +67,16 @@ pub(crate) enum Received {
 /// Reads once.
 #[inline]
 pub(crate) fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> Received {
-    match recv(socket, bytes, RecvFlags::empty()) {
+    received(recv(socket, bytes, RecvFlags::empty()))
+}
+
+/// Reads once, at most as much as there is room for, and drops it: nothing is copied to there.
+pub(crate) fn discard(socket: &OwnedFd, room: &mut [u8]) -> Received {
+    received(recv(socket, room, RecvFlags::TRUNC))
+}
+
+fn received(read: rustix::io::Result<(usize, usize)>) -> Received {
+    match read {
         Ok((0, _)) => Received::End,
         Ok((count, _)) => Received::Bytes(count),
         Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
@@ -77,7 +87,27 @@ pub(crate) fn receive(socket: &OwnedFd, bytes: &mut [u8]) -> Received {
 /// Writes once: how many bytes were taken, which is none while there is no room.
 #[inline]
 pub(crate) fn transmit(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-    match send(socket, bytes, SendFlags::NOSIGNAL) {
+    taken(send(socket, bytes, SendFlags::NOSIGNAL))
+}
+
+/// The same, of what is followed at once by more, with which it goes out.
+pub(crate) fn announce(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    taken(send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::MORE))
+}
+
+/// The same, of `count` bytes of a file from `place` on, which are not copied.
+pub(crate) fn transmit_file(
+    socket: &OwnedFd,
+    file: &OwnedFd,
+    mut place: u64,
+    count: u64,
+) -> io::Result<u64> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    taken(sendfile(socket, file, Some(&mut place), count)).map(|sent| sent as u64)
+}
+
+fn taken(sent: rustix::io::Result<usize>) -> io::Result<usize> {
+    match sent {
         Ok(count) => Ok(count),
         Err(Errno::AGAIN | Errno::INTR) => Ok(0),
         Err(error) => Err(error.into()),

@@ -20,6 +20,10 @@ use crate::vigil::{ALARM, Vigil};
 /// What one read takes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
+/// Of a body that is longer than this nothing is copied: the clients' core would be the one that
+/// limits what is measured.
+const UNREAD_MIN: u64 = 16 * 1024;
+
 /// How long all connections have to open, and requests that are late to be answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -242,7 +246,8 @@ impl Engine {
     fn receive_into(&mut self, token: Token, scratch: &mut [u8]) -> io::Result<()> {
         loop {
             let Some(connection) = self.connections.get(token) else { return Ok(()) };
-            let count = match socket::receive(&connection.socket, scratch) {
+            let (room, read) = connection.read(scratch);
+            let count = match read {
                 Received::Bytes(count) => count,
                 Received::Nothing => return Ok(()),
                 Received::End => return self.lost(token),
@@ -251,7 +256,7 @@ impl Engine {
             self.take(token, &scratch[..count])?;
             // A short read has emptied the socket: the next bytes bring an event. But the end may
             // have come with the bytes, and brings no second one.
-            if count < scratch.len() && !self.script.once {
+            if count < room && !self.script.once {
                 return Ok(());
             }
         }
@@ -317,5 +322,19 @@ impl Engine {
             }
         }
         self.connect()
+    }
+}
+
+impl Connection {
+    /// Reads once, and returns how much there was room for, too. Of a large body only the length
+    /// counts, so what stands in `scratch` after that is anything.
+    fn read(&self, scratch: &mut [u8]) -> (usize, Received) {
+        match self.phase {
+            Phase::Awaiting(Awaited::Bytes(left)) if left >= UNREAD_MIN => {
+                let most = usize::try_from(left).unwrap_or(usize::MAX).min(scratch.len());
+                (most, socket::discard(&self.socket, &mut scratch[..most]))
+            }
+            _ => (scratch.len(), socket::receive(&self.socket, scratch)),
+        }
     }
 }

@@ -1,20 +1,25 @@
 //! The bytes that an origin answers with, and how they get out when there is no room for them.
 
-use std::io;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
+use rustix::fs::{MemfdFlags, memfd_create};
+
 use super::{FRAME_BYTES, MASKED_FRAME_BYTES};
-use crate::socket::transmit;
+use crate::socket::{announce, transmit, transmit_file};
 
 /// The body of a small answer: with the head, what a small JSON answer of an API has.
 const SMALL_BODY_BYTES: usize = 133;
 
 /// The body of `/1m`.
-const MEBIBYTE: usize = 1024 * 1024;
+const MEBIBYTE: u64 = 1024 * 1024;
 
-/// The block that endless bodies repeat.
-const FILLER_BYTES: usize = 256 * 1024;
+/// The file that large bodies are parts of, one after the other: more than the cache of a core
+/// holds, because what comes from another machine is not in it either.
+const FILE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// What a client sends as `Sec-WebSocket-Key`, and what is answered: the example of RFC 6455, 1.3.
 pub(crate) const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -23,12 +28,13 @@ const WEBSOCKET_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Every answer, made once.
 pub(super) struct Answers {
     small: Rc<[u8]>,
-    mebibyte: Rc<[u8]>,
     /// Which process answers.
     who: Rc<[u8]>,
     missing: Rc<[u8]>,
     pub(super) upgraded: Rc<[u8]>,
-    filler: Vec<u8>,
+    file: OwnedFd,
+    /// Where in it the next large body starts.
+    next: Cell<u64>,
 }
 
 /// What is still to be sent on one connection.
@@ -36,24 +42,26 @@ pub(super) struct Answers {
 pub(super) struct Output {
     block: Option<Rc<[u8]>>,
     offset: usize,
-    /// Bytes of filler after the block.
-    filler: u64,
+    /// After the block, so many bytes of the file.
+    body: u64,
+    /// From here on.
+    place: u64,
 }
 
 impl Answers {
-    pub(super) fn new() -> Self {
+    pub(super) fn new() -> io::Result<Self> {
         let upgraded = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n\r\n"
         );
-        Self {
+        Ok(Self {
             small: whole("200 OK", &[b'x'; SMALL_BODY_BYTES]),
-            mebibyte: whole("200 OK", &vec![b'x'; MEBIBYTE]),
             who: whole("200 OK", std::process::id().to_string().as_bytes()),
             missing: whole("404 Not Found", b"the origin has no such path\n"),
             upgraded: upgraded.into_bytes().into(),
-            filler: vec![b'x'; FILLER_BYTES],
-        }
+            file: file()?,
+            next: Cell::new(0),
+        })
     }
 
     pub(super) fn is_upgrade(&self, request: &[u8]) -> bool {
@@ -63,7 +71,7 @@ impl Answers {
 
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
-        self.block.is_none() && self.filler == 0
+        self.block.is_none() && self.body == 0
     }
 
     /// Answers a request that has no body.
@@ -77,14 +85,10 @@ impl Output {
         match path {
             b"/" => self.send(socket, &answers.small),
             b"/who" => self.send(socket, &answers.who),
-            b"/1m" => self.send(socket, &answers.mebibyte),
+            b"/1m" => self.send_file(socket, MEBIBYTE, answers),
             _ => match path.strip_prefix(b"/bytes/").and_then(number) {
                 None => self.send(socket, &answers.missing),
-                Some(count) => {
-                    self.block = Some(head("200 OK", count).into_bytes().into());
-                    self.filler = count;
-                    self.flush(socket, answers).map(|_| ())
-                }
+                Some(count) => self.send_file(socket, count, answers),
             },
         }
     }
@@ -96,7 +100,7 @@ impl Output {
         total: u64,
         answers: &Answers,
     ) -> io::Result<()> {
-        if total < MEBIBYTE as u64 {
+        if total < MEBIBYTE {
             return self.send(socket, &answers.small);
         }
         self.send(socket, &whole("200 OK", total.to_string().as_bytes()))
@@ -129,26 +133,45 @@ impl Output {
         Ok(())
     }
 
+    /// Sends so many bytes of the file.
+    fn send_file(&mut self, socket: &OwnedFd, count: u64, answers: &Answers) -> io::Result<()> {
+        self.block = Some(head("200 OK", count).into_bytes().into());
+        (self.body, self.place) = (count, answers.next.get());
+        answers.next.set((self.place + count) % FILE_BYTES);
+        self.flush(socket, answers).map(drop)
+    }
+
     /// Sends what there is room for; whether that was all.
     pub(super) fn flush(&mut self, socket: &OwnedFd, answers: &Answers) -> io::Result<bool> {
         if let Some(block) = &self.block {
-            self.offset += transmit(socket, &block[self.offset..])?;
+            let rest = &block[self.offset..];
+            self.offset +=
+                if self.body > 0 { announce(socket, rest)? } else { transmit(socket, rest)? };
             if self.offset < block.len() {
                 return Ok(false);
             }
             (self.block, self.offset) = (None, 0);
         }
-        while self.filler > 0 {
-            let longest = self.filler.min(FILLER_BYTES as u64);
-            let longest = usize::try_from(longest).expect("it is at most a block");
-            let sent = transmit(socket, &answers.filler[..longest])?;
+        while self.body > 0 {
+            let most = self.body.min(FILE_BYTES - self.place);
+            let sent = transmit_file(socket, &answers.file, self.place, most)?;
             if sent == 0 {
                 return Ok(false);
             }
-            self.filler -= sent as u64;
+            self.body -= sent;
+            self.place = (self.place + sent) % FILE_BYTES;
         }
         Ok(true)
     }
+}
+
+/// A file that is nowhere but in memory.
+fn file() -> io::Result<OwnedFd> {
+    let file = memfd_create("body", MemfdFlags::CLOEXEC)?;
+    let block = vec![b'x'; usize::try_from(FILE_BYTES).expect("it fits into memory")];
+    let mut file = File::from(file);
+    file.write_all(&block)?;
+    Ok(file.into())
 }
 
 fn whole(status: &str, body: &[u8]) -> Rc<[u8]> {

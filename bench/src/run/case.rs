@@ -74,7 +74,9 @@ impl Case {
             }
             Self::Post => "The body goes to the origin, whose answer is small.",
             Self::Download => {
-                "The payload is copied twice by everyone; what differs is in how large pieces."
+                "The origins send parts of a file, and the clients drop what they receive: neither \
+                 copies anything, because their core would be what limits. HAProxy splices, as \
+                 CloudAPS does of its own accord."
             }
             Self::Connect => {
                 "The client says `Connection: close`; connections to the origins are kept. The \

@@ -165,6 +165,7 @@ defaults
     timeout http-keep-alive 75s
     timeout tunnel 1h
     option forwardfor
+    option splice-response
 
 frontend front
     bind {listen} backlog 16384

@@ -20,6 +20,7 @@ pub(super) fn facts(programs: &Programs) -> Vec<(&'static str, String)> {
     };
     vec![
         ("date", first_line(Path::new("date"), &["-u", "+%F"])),
+        ("congestion control", read("/proc/sys/net/ipv4/tcp_congestion_control")),
         ("CPU", format!("{}, {} cores", model.trim(), cores())),
         ("memory", memory.trim().to_owned()),
         ("kernel", read("/proc/sys/kernel/osrelease")),
