@@ -106,6 +106,7 @@ impl Pipe {
             })
         })
         .await?;
+        from.acknowledge();
         self.filled += moved;
         Ok(moved)
     }
@@ -139,5 +140,32 @@ fn poll_io(
             })?,
             done => return Poll::Ready(done),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use rustix::net::sockopt::{set_tcp_quickack, tcp_quickack};
+
+    use super::*;
+
+    /// What the system does after it has answered a few times.
+    #[tokio::test]
+    async fn a_sender_need_not_wait_for_the_acknowledgement_of_what_a_pipe_took() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (receiver, _) = listener.accept().unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        set_tcp_quickack(&receiver, false).unwrap();
+        let receiver = Socket::from(OwnedFd::from(receiver));
+        let mut pipe = Pipe::open().unwrap();
+
+        sender.write_all(b"a part of a body").unwrap();
+        assert!(!tcp_quickack(&receiver).unwrap());
+        assert_eq!(pipe.fill(&receiver, 5).await.unwrap(), 5);
+        assert!(tcp_quickack(&receiver).unwrap());
     }
 }

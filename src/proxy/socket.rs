@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
+use rustix::net::sockopt::set_tcp_quickack;
 use socket2::{Domain, SockAddr, SockRef, Type};
 use tokio::io::Interest;
 
@@ -100,6 +101,14 @@ impl Socket {
             Some(watch) => watch.try_io(interest, |_| operation()),
             None => operation(),
         }
+    }
+
+    /// Has the system acknowledge now what was read, instead of waiting up to 40 ms for something
+    /// to send along with it (RFC 9293, 3.8.6.3). A sender that may not send more until then stands
+    /// still, which is seen in the middle of large bodies, above all with BBR.
+    pub(super) fn acknowledge(&self) {
+        // Within this machine (Unix domain) there is nothing to acknowledge.
+        let _ = set_tcp_quickack(self, true);
     }
 
     /// Has the runtime watch it no more.
