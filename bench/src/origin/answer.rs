@@ -1,8 +1,8 @@
 //! The bytes that an origin answers with, and how they get out when there is no room for them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -25,14 +25,15 @@ const FILE_BYTES: u64 = 32 * 1024 * 1024;
 pub(crate) const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const WEBSOCKET_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Every answer, made once.
+/// Every answer, made once: large bodies when the first is asked for, because it takes longer to
+/// make them than to start.
 pub(super) struct Answers {
     small: Rc<[u8]>,
     /// Which process answers.
     who: Rc<[u8]>,
     missing: Rc<[u8]>,
     pub(super) upgraded: Rc<[u8]>,
-    file: OwnedFd,
+    file: OnceCell<OwnedFd>,
     /// Where in it the next large body starts.
     next: Cell<u64>,
 }
@@ -49,19 +50,27 @@ pub(super) struct Output {
 }
 
 impl Answers {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> Self {
         let upgraded = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n\r\n"
         );
-        Ok(Self {
+        Self {
             small: whole("200 OK", &[b'x'; SMALL_BODY_BYTES]),
             who: whole("200 OK", std::process::id().to_string().as_bytes()),
             missing: whole("404 Not Found", b"the origin has no such path\n"),
             upgraded: upgraded.into_bytes().into(),
-            file: file()?,
+            file: OnceCell::new(),
             next: Cell::new(0),
-        })
+        }
+    }
+
+    fn file(&self) -> io::Result<&OwnedFd> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let file = file()?;
+        Ok(self.file.get_or_init(|| file))
     }
 
     pub(super) fn is_upgrade(&self, request: &[u8]) -> bool {
@@ -154,7 +163,7 @@ impl Output {
         }
         while self.body > 0 {
             let most = self.body.min(FILE_BYTES - self.place);
-            let sent = transmit_file(socket, &answers.file, self.place, most)?;
+            let sent = transmit_file(socket, answers.file()?, self.place, most)?;
             if sent == 0 {
                 return Ok(false);
             }
@@ -167,10 +176,8 @@ impl Output {
 
 /// A file that is nowhere but in memory.
 fn file() -> io::Result<OwnedFd> {
-    let file = memfd_create("body", MemfdFlags::CLOEXEC)?;
-    let block = vec![b'x'; usize::try_from(FILE_BYTES).expect("it fits into memory")];
-    let mut file = File::from(file);
-    file.write_all(&block)?;
+    let mut file = File::from(memfd_create("body", MemfdFlags::CLOEXEC)?);
+    io::copy(&mut io::repeat(b'x').take(FILE_BYTES), &mut file)?;
     Ok(file.into())
 }
 

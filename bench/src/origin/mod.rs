@@ -91,7 +91,7 @@ impl Origin {
         }
         let connections = Table::new();
         let scratch = vec![0; SCRATCH_BYTES];
-        let (answers, waiting) = (Answers::new()?, VecDeque::new());
+        let (answers, waiting) = (Answers::new(), VecDeque::new());
         let delay = Duration::from_millis(args.delay_ms.into());
         Ok(Self { poll, alarm, listeners, connections, answers, scratch, delay, waiting })
     }
