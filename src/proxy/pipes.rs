@@ -152,13 +152,13 @@ mod tests {
 
     use super::*;
 
-    /// What the system does after it has answered a few times.
     #[tokio::test]
     async fn a_sender_need_not_wait_for_the_acknowledgement_of_what_a_pipe_took() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (receiver, _) = listener.accept().unwrap();
         receiver.set_nonblocking(true).unwrap();
+        // As the system has it after some requests and answers.
         set_tcp_quickack(&receiver, false).unwrap();
         let receiver = Socket::from(OwnedFd::from(receiver));
         let mut pipe = Pipe::open().unwrap();

@@ -20,7 +20,7 @@ use crate::vigil::{ALARM, Vigil};
 /// What one read takes.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// Of a body that is longer than this nothing is copied: the clients' core would be the one that
+/// Of a body of which so much is left nothing is copied: the clients' core would be the one that
 /// limits what is measured.
 const UNREAD_MIN: u64 = 16 * 1024;
 
